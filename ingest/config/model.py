@@ -1,0 +1,80 @@
+"""The nouns of hookkeeper.toml, read, checked and frozen. Secrets never show in a repr."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from ingest.backoff import RetryPolicy
+from ingest.events import DestinationKind
+from ingest.patterns import Pattern
+from ingest.verify.provider import Provider
+from ingest.verify.request import Secret
+
+Network = IPv4Network | IPv6Network
+DedupeMode = Literal["provider", "body", "off"]
+
+DEFAULT_MAX_BODY = 10_000_000
+DEFAULT_TIMEOUT_SECONDS = 15.0
+DEFAULT_RETENTION_DAYS = 90
+#: A dedupe key lives this long, or for the provider's own retry window where that is longer.
+DEFAULT_DEDUPE_WINDOW_MS = 7 * 86_400_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """Who may post to ``/in/<name>`` and how that is proved. ``max_body`` in bytes."""
+
+    name: str
+    provider: Provider
+    secrets: tuple[Secret, ...] = ()
+    max_body: int = DEFAULT_MAX_BODY
+    dedupe: DedupeMode = "provider"
+    dedupe_window_ms: int = DEFAULT_DEDUPE_WINDOW_MS
+    retention_days: int | None = None
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Destination:
+    """An HTTP endpoint that events are delivered to.
+
+    ``secret`` signs (Standard Webhooks); ``allow`` names private networks it may be in.
+    ``url`` and ``headers`` may carry tokens, so no repr shows them.
+    """
+
+    name: str
+    url: str = field(repr=False)
+    kind: DestinationKind = DestinationKind.HTTP
+    secret: Secret | None = None
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    concurrency: int | None = None
+    allow: tuple[Network, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    queue: str = "deliver"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Events that match ``pattern`` go to the destinations named in ``to``."""
+
+    pattern: Pattern
+    to: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """One whole, valid hookkeeper.toml. Without a file all of it is empty.
+
+    ``secret_files`` are the files that its secrets came from.
+    """
+
+    sources: Mapping[str, Source] = field(default_factory=lambda: MappingProxyType({}))
+    destinations: Mapping[str, Destination] = field(default_factory=lambda: MappingProxyType({}))
+    routes: tuple[Route, ...] = ()
+    handler_modules: tuple[str, ...] = ()
+    retention_days: int = DEFAULT_RETENTION_DAYS
+    secret_files: tuple[Path, ...] = ()

@@ -1,0 +1,289 @@
+"""Process settings: one frozen object from HOOKKEEPER_* variables, strict and self-describing.
+
+A variable wins over the pipeline that is running in this folder, which wins over the default.
+So a command run beside ``hookkeeper up`` finds its database, broker and ports by itself.
+"""
+
+import fcntl
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from ingest.config.durations import parse_duration, parse_size
+from ingest.config.mistakes import Mistakes, did_you_mean
+
+PREFIX = "HOOKKEEPER_"
+#: Known, and read elsewhere: only builds for crash tests look at it.
+RESERVED = frozenset({"HOOKKEEPER_FAILPOINTS"})
+#: What a running pipeline tells the commands beside it, through <data>/run.json.
+_SHARED = ("database_url", "broker_url", "host", "port", "metrics_port")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Everything a process is told by its environment. Sizes in bytes, paths absolute.
+
+    The repr masks the passwords of URLs.
+    """
+
+    database_url: str
+    broker_url: str
+    config_path: Path
+    data: Path
+    host: str
+    port: int
+    public_url: str | None
+    metrics_host: str
+    metrics_port: int
+    log_level: str
+    log_format: Literal["json", "console"]
+    workers: int
+    threads: int
+    disk_low_water: int
+    key_file: Path
+    commit_timeout_seconds: float
+    max_in_flight: int
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.describe().items())
+        return f"Settings({shown})"
+
+    def describe(self) -> dict[str, Any]:
+        """Every setting as it may be shown to people: passwords in URLs are ``***``."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: masked(v) if isinstance(v, str) else v for name, v in values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One variable: ``name`` without the prefix; ``default`` as a person would write it."""
+
+    name: str
+    field: str
+    type: str
+    default: str | None
+    help: str
+    parse: Callable[[str], Any]
+
+    @property
+    def variable(self) -> str:
+        """The environment variable: HOOKKEEPER_PORT."""
+        return PREFIX + self.name
+
+
+def load_settings(environ: Mapping[str, str], cwd: Path) -> Settings:
+    """Settings from the environment, a running pipeline, and the defaults, in that order.
+
+    An empty variable counts as not set. Raises one ConfigError that lists every mistake.
+    """
+    mistakes = Mistakes("environment")
+    _refuse_unknown(environ, mistakes)
+    data = cwd / (environ.get(PREFIX + "DATA") or "data")
+    running = running_pipeline(data) or {}
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        text = environ.get(setting.variable) or _default(setting, running, data)
+        try:
+            values[setting.field] = None if text is None else setting.parse(text)
+        except ValueError as error:
+            mistakes.add("", setting.variable, str(error))
+    mistakes.raise_if_any()
+    for path in ("config_path", "data", "key_file"):
+        values[path] = cwd / values[path]
+    return Settings(**values)
+
+
+def running_pipeline(data: Path) -> dict[str, Any] | None:
+    """What ``hookkeeper up`` wrote to <data>/run.json, while it runs; else None.
+
+    It runs as long as it holds its flock on <data>/up.lock, which no crash can leave behind.
+    The lock is only tried, shared and for microseconds: ``up`` must try its own more than once.
+    """
+    if not _is_locked(data / "up.lock"):
+        return None
+    try:
+        written = json.loads((data / "run.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return written if isinstance(written, dict) else None
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def masked(url: str) -> str:
+    """The text with the password of a URL replaced by ``***``."""
+    return re.sub(r"(://[^:/?#@]*):[^/?#]*@", r"\1:***@", url)
+
+
+def _default(setting: Setting, running: Mapping[str, Any], data: Path) -> str | None:
+    if setting.field in _SHARED and setting.field in running:
+        return str(running[setting.field])
+    return setting.default and setting.default.replace("<data>", str(data))
+
+
+def _refuse_unknown(environ: Mapping[str, str], mistakes: Mistakes) -> None:
+    known = {setting.variable for setting in SETTINGS}
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known | RESERVED:
+            mistakes.add("", name, f"unknown setting; {did_you_mean(name, known)}")
+
+
+def _url(schemes: Iterable[str], example: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        # Hosting platforms still hand out the alias that PostgreSQL drivers dropped.
+        text = re.sub(r"^postgres://", "postgresql://", text)
+        if urlsplit(text).scheme not in schemes:
+            raise ValueError(f'expected a URL such as "{example}", got {masked(text)!r}')
+        return text.rstrip("/") if text.startswith("http") else text
+
+    return parse
+
+
+def _number(lowest: int, highest: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or not lowest <= int(text) <= highest:
+            raise ValueError(f"expected a whole number from {lowest} to {highest}, got {text!r}")
+        return int(text)
+
+    return parse
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in choices:
+            raise ValueError(f"expected {' or '.join(choices)}, got {text!r}")
+        return text.lower()
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    milliseconds = parse_duration(text)
+    if not milliseconds:
+        raise ValueError(f'expected more than nothing, such as "900ms", got {text!r}')
+    return milliseconds / 1_000
+
+
+_DATABASES = ("sqlite", "postgresql", "postgresql+psycopg")
+_PORT = _number(0, 65_535)
+_COUNT = _number(1, 1_024)
+
+#: Every setting there is, in the order of the reference in README.
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "CONFIG",
+        "config_path",
+        "path",
+        "hookkeeper.toml",
+        "Sources, destinations, routes and handlers.",
+        Path,
+    ),
+    Setting(
+        "DATA",
+        "data",
+        "path",
+        "data",
+        "Folder for everything made at run time.",
+        Path,
+    ),
+    Setting(
+        "DATABASE_URL",
+        "database_url",
+        "URL",
+        "sqlite:///<data>/hookkeeper.db",
+        "Where events are kept: sqlite:/// or postgresql://.",
+        _url(_DATABASES, "postgresql://hookkeeper@localhost/hookkeeper"),
+    ),
+    Setting(
+        "BROKER_URL",
+        "broker_url",
+        "URL",
+        "redis://127.0.0.1:6379/0",
+        "Redis or Valkey that wakes the workers; disposable.",
+        _url(("redis", "rediss", "unix"), "redis://127.0.0.1:6379/0"),
+    ),
+    Setting("HOST", "host", "address", "127.0.0.1", "Address the receiver listens on.", str),
+    Setting(
+        "PORT", "port", "number", "8080", "Port the receiver listens on; 0: any free one.", _PORT
+    ),
+    Setting(
+        "PUBLIC_URL",
+        "public_url",
+        "URL",
+        None,
+        "Address that senders use, where it differs from what the receiver sees.",
+        _url(("http", "https"), "https://hooks.example.com"),
+    ),
+    Setting(
+        "METRICS_HOST",
+        "metrics_host",
+        "address",
+        "127.0.0.1",
+        "Address of the metrics port.",
+        str,
+    ),
+    Setting("METRICS_PORT", "metrics_port", "number", "9464", "Port for Prometheus.", _PORT),
+    Setting(
+        "LOG_LEVEL",
+        "log_level",
+        "word",
+        "info",
+        "debug, info, warning or error.",
+        _choice("debug", "info", "warning", "error"),
+    ),
+    Setting(
+        "LOG_FORMAT",
+        "log_format",
+        "word",
+        "json",
+        "json, or console for people.",
+        _choice("json", "console"),
+    ),
+    Setting("WORKERS", "workers", "number", "2", "Worker processes that `up` starts.", _COUNT),
+    Setting("THREADS", "threads", "number", "8", "Threads of each worker process.", _COUNT),
+    Setting(
+        "DISK_LOW_WATER",
+        "disk_low_water",
+        "size",
+        "256MB",
+        "With less free disk than this the receiver answers 503.",
+        parse_size,
+    ),
+    Setting(
+        "KEY_FILE",
+        "key_file",
+        "path",
+        "<data>/hookkeeper.key",
+        "Key of the digests that stand for credentials.",
+        Path,
+    ),
+    Setting(
+        "COMMIT_TIMEOUT",
+        "commit_timeout_seconds",
+        "duration",
+        "900ms",
+        "A request waits this long for its commit, then gets 503.",
+        _seconds,
+    ),
+    Setting(
+        "MAX_IN_FLIGHT",
+        "max_in_flight",
+        "size",
+        "256MB",
+        "Bytes of bodies held in memory before the receiver answers 503.",
+        parse_size,
+    ),
+)
