@@ -1,0 +1,173 @@
+"""``hookkeeper verify --jsonl``, one line at a time."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from ingest.verify import load_catalogue
+from ingest.verify.lines import verify_line
+from tests.unit.verify.genuine import BODY, NOW, SECRET, SENDERS
+
+CHALLENGE = '{"type":"url_verification","challenge":"c"}'
+
+
+def _line(name: str = "github", **words: Any) -> dict[str, Any]:
+    request = SENDERS[name].request()
+    return {
+        "id": 7,
+        "provider": name,
+        "method": request.method,
+        "url": request.url,
+        "headers": dict(request.headers),
+        "body": BODY.decode(),
+        "body_encoding": "utf8",
+        "secret": SECRET.decode(),
+        "now": NOW // 1000,
+        **words,
+    }
+
+
+def _judge(line: object) -> dict[str, Any]:
+    return verify_line(line, load_catalogue())
+
+
+def _without(line: dict[str, Any], *words: str) -> dict[str, Any]:
+    return {word: value for word, value in line.items() if word not in words}
+
+
+def test_a_valid_line_tells_type_and_id() -> None:
+    assert _judge(_line()) == {
+        "id": 7,
+        "valid": True,
+        "reason": None,
+        "event_type": "thing.made",
+        "event_id": "guid-1",
+    }
+
+
+def test_an_invalid_line_tells_the_reason() -> None:
+    assert _judge(_line(secret="other")) == {
+        "id": 7,
+        "valid": False,
+        "reason": "bad_signature",
+        "event_type": None,
+        "event_id": None,
+    }
+
+
+def test_a_body_may_be_base64() -> None:
+    encoded = base64.b64encode(BODY).decode()
+    assert _judge(_line(body=encoded, body_encoding="base64"))["valid"]
+    broken = _judge(_line(body="not base64!", body_encoding="base64"))
+    assert broken["reason"] == "malformed_line"
+
+
+def test_any_of_several_secrets_will_do() -> None:
+    line = _without(_line(), "secret")
+    assert _judge({**line, "secrets": ["other", SECRET.decode()]})["valid"]
+    assert _judge({**line, "secrets": []})["reason"] == "no_secret"
+    assert _judge(line)["reason"] == "no_secret"
+    assert _judge({**line, "secret": ""})["reason"] == "no_secret"
+
+
+def test_without_now_the_timestamp_is_not_checked() -> None:
+    assert _judge(_line("stripe", now=NOW // 1000 + 301))["reason"] == "stale_timestamp"
+    assert _judge(_line("stripe", now=None))["valid"]
+
+
+def test_a_line_may_set_the_tolerance() -> None:
+    late = _line("stripe", now=NOW // 1000 + 6)
+    assert _judge(late)["valid"]
+    assert _judge({**late, "options": {"tolerance": 5}})["reason"] == "stale_timestamp"
+    assert _judge({**late, "options": {"tolerance": "5", "other": [1]}})["valid"]
+
+
+def test_a_header_may_have_several_values() -> None:
+    line = _line("stripe")
+    signature = line["headers"]["Stripe-Signature"]
+    line["headers"]["Stripe-Signature"] = [signature, signature]
+    assert _judge(line)["valid"]
+
+
+def test_an_unknown_provider_is_not_valid() -> None:
+    assert _judge(_line(provider="nobody"))["reason"] == "unknown_provider"
+    assert _judge({"provider": "nobody"})["reason"] == "unknown_provider"
+
+
+def test_the_provider_none_takes_everything() -> None:
+    assert _judge({"provider": "none"})["valid"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        None,
+        17,
+        "text",
+        [],
+        {},
+        {"provider": 1},
+        _line(headers=None),
+        _line(headers={"a": 1}),
+        _line(body=b"bytes"),
+        _line(body_encoding="utf16"),
+        _line(now="soon"),
+        _line(now=-1),
+        _line(now=float("nan")),
+        _line(now=10**400),
+        _line(secret=17),
+        _line(secrets="text"),
+        _line(options=[]),
+    ],
+)
+def test_a_line_that_makes_no_sense_is_answered_and_not_raised(line: object) -> None:
+    answer = _judge(line)
+    assert answer["valid"] is False
+    assert answer["reason"] == "malformed_line"
+    assert answer["id"] == (7 if isinstance(line, dict) and "id" in line else None)
+
+
+@pytest.mark.parametrize("word", ["body", "secret", "url", "method", "public_key"])
+def test_half_a_surrogate_pair_is_judged_like_any_other_text(word: str) -> None:
+    """JSON can hold one, UTF-8 cannot."""
+    unsigned = word not in ("body", "secret")
+    assert _judge(_line("stripe", **{word: "\ud800"}))["valid"] is unsigned
+    config = {"secret": "\ud800"}
+    assert _judge({"provider": "slack", "body": CHALLENGE, "config": config})["response"] is None
+
+
+def test_a_handshake_is_answered_in_its_own_form() -> None:
+    answer = _judge({"id": "h", "provider": "slack", "body": CHALLENGE, "config": {}})
+    assert answer["id"] == "h"
+    assert answer["response"]["status"] == 200
+    assert answer["response"]["body"] == '{"challenge":"c"}'
+    assert answer["response"]["headers"]["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"provider": "slack", "body": "{}", "config": {}},
+        {"provider": "github", "body": CHALLENGE, "config": {}},
+        {"provider": "nobody", "body": CHALLENGE, "config": {}},
+        {"provider": "slack", "body": CHALLENGE, "config": {"secret": "s"}},
+        {"provider": "slack", "method": "GET", "body": CHALLENGE, "config": {}},
+    ],
+)
+def test_what_is_no_handshake_has_no_answer(line: dict[str, Any]) -> None:
+    assert _judge(line) == {"id": None, "response": None}
+
+
+def test_a_signed_handshake_is_held_against_the_configured_secret() -> None:
+    request = SENDERS["slack"].request(b"s", CHALLENGE.encode())
+    line = {"provider": "slack", "headers": dict(request.headers), "body": CHALLENGE}
+    right = _judge({**line, "config": {"secret": "s", "now": NOW // 1000}})
+    assert right["response"]["status"] == 200
+    assert _judge({**line, "config": {"secret": "x", "now": NOW // 1000}})["response"] is None
+    late = {"secret": "s", "now": NOW // 1000 + 301}
+    assert _judge({**line, "config": late})["response"] is None
+
+
+def test_a_line_with_a_secret_is_a_signature_even_beside_config() -> None:
+    assert _judge(_line(config={}))["valid"] is True

@@ -1,0 +1,126 @@
+"""The words of a catalogue entry: what they may say, and what is refused."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from ingest.verify import Provider, custom_provider, load_catalogue
+from ingest.verify.catalogue import parse_catalogue
+
+HMAC = {"family": "hmac", "header": "X-Signature"}
+
+
+def _refused(scheme: dict[str, Any]) -> str:
+    with pytest.raises(ValidationError) as refusal:
+        custom_provider("acme", scheme)
+    return str(refusal.value)
+
+
+def test_the_catalogue_holds_the_providers_of_the_first_release() -> None:
+    shipped = {"github", "none", "shopify", "slack", "standardwebhooks", "stripe", "svix"}
+    assert set(load_catalogue()) == shipped
+
+
+def test_every_entry_links_its_documentation_and_is_sorted() -> None:
+    catalogue = load_catalogue()
+    assert list(catalogue) == sorted(catalogue)
+    assert all(entry.docs and entry.name for entry in catalogue.values())
+    assert all(slug == entry.slug for slug, entry in catalogue.items())
+
+
+def test_the_catalogue_is_parsed_once_and_cannot_be_changed() -> None:
+    catalogue = load_catalogue()
+    assert load_catalogue() is catalogue
+    with pytest.raises(TypeError):
+        catalogue["acme"] = catalogue["github"]  # type: ignore[index]  # the point of the test
+    with pytest.raises(ValidationError):
+        catalogue["github"].prefix = ""  # type: ignore[misc]  # the point of the test
+
+
+def test_an_entry_of_the_catalogue_and_a_users_scheme_are_read_by_the_same_words() -> None:
+    row = '[acme]\nfamily = "hmac"\nheader = "X-Signature"\ncontent = "{ts}.{body}"\n'
+    row += 'timestamp = "header:X-Time"\nevent_type = ["body:type", "header:X-Type"]\n'
+    listed = parse_catalogue(row)["acme"]
+    scheme = {
+        **HMAC,
+        "content": "{ts}.{body}",
+        "timestamp": "header:X-Time",
+        "event_type": ["body:type", "header:X-Type"],
+    }
+    described = custom_provider("acme", scheme)
+    assert listed.model_copy(update={"name": "acme"}) == described
+
+
+def test_standard_webhooks_needs_no_more_than_its_name() -> None:
+    provider = custom_provider("acme", {"family": "standard_webhooks"})
+    assert provider.header == ("webhook-signature", "svix-signature")
+    assert provider.tolerance_seconds == 300
+    assert provider.secret_format == "whsec"
+
+
+def test_standard_webhooks_under_other_header_names_is_three_words() -> None:
+    provider = custom_provider(
+        "finch",
+        {
+            "family": "standard_webhooks",
+            "header": "Finch-Signature",
+            "timestamp": "header:Finch-Timestamp",
+            "event_id": "header:Finch-Event-Id",
+        },
+    )
+    assert provider.header == ("Finch-Signature",)
+    assert provider.encoding == "base64"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "complaint"),
+    [
+        ({"family": "hmac"}, "header is missing"),
+        ({**HMAC, "algorythm": "sha1"}, "algorythm"),
+        ({**HMAC, "algorithm": "md4"}, "'sha1', 'sha256'"),
+        ({**HMAC, "algorithm": "none"}, "'sha1', 'sha256'"),
+        ({**HMAC, "encoding": "base32"}, "'hex'"),
+        ({"family": "rsa"}, "'hmac'"),
+        ({**HMAC, "content": "{ts}"}, "{body}"),
+        ({**HMAC, "content": "static"}, "{body}"),
+        ({**HMAC, "content": "{body}{nonce}"}, "no atom"),
+        ({**HMAC, "content": "{body"}, "do not pair up"),
+        ({**HMAC, "content": "{ts}.{body}"}, "timestamp must say where"),
+        ({**HMAC, "content": "{id}.{body}"}, "event_id must say where"),
+        (
+            {**HMAC, "content": "{ts}.{body}", "timestamp": "body:time"},
+            "cannot be read from the body",
+        ),
+        ({**HMAC, "timestamp": "header:X-Time"}, "not signed"),
+        ({**HMAC, "tolerance_seconds": 60}, "needs timestamp"),
+        ({**HMAC, "timestamp": "body:time", "tolerance_seconds": 0}, "greater than 0"),
+        ({**HMAC, "timestamp": "body:time", "tolerance_seconds": True}, "not true or false"),
+        ({**HMAC, "carrier": "pairs"}, "signature_key"),
+        ({**HMAC, "signature_key": "v1"}, "signature_key"),
+        (
+            {**HMAC, "content": "{ts}.{body}", "timestamp": "signature:t"},
+            'needs carrier = "pairs"',
+        ),
+        ({**HMAC, "query": "token"}, "query belongs to"),
+        ({**HMAC, "event_type": "type"}, "names no place"),
+        ({**HMAC, "failure_status": 200}, "greater than or equal to 400"),
+        ({**HMAC, "success_status": 404}, "less than or equal to 299"),
+        ({"family": "token"}, "name one of them"),
+        ({"family": "token", "header": "A", "query": "b"}, "name one of them"),
+        ({"family": "token", "header": "A", "algorithm": "sha1"}, "means nothing"),
+        ({"family": "basic", "query": "a"}, "query means nothing"),
+        ({"family": "none", "header": "A"}, "checks nothing"),
+        ({"family": "none", "timestamp": "header:A"}, "means nothing"),
+    ],
+)
+def test_a_scheme_that_proves_nothing_or_cannot_be_read_is_refused(
+    scheme: dict[str, Any], complaint: str
+) -> None:
+    assert complaint in _refused(scheme)
+
+
+def test_a_timestamp_inside_the_signed_body_needs_no_place_in_the_template() -> None:
+    """Linear signs a time in its body."""
+    scheme = {**HMAC, "timestamp": "body:webhookTimestamp", "timestamp_format": "ms"}
+    assert isinstance(custom_provider("linear", scheme), Provider)
