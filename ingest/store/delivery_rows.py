@@ -1,0 +1,45 @@
+"""A delivery as it is read back, and the one way to put off its next publishing."""
+
+from sqlalchemy import ColumnElement, Connection, and_, literal_column, or_, select, update
+
+from ingest.events import DeliveryRef, DeliveryState, DestinationKind
+from ingest.store.schema import AnyRow, deliveries
+
+#: How long a published row is left alone before it is published again.
+REPUBLISH_MS = 10_000
+
+
+def _is(state: DeliveryState) -> ColumnElement[bool]:
+    """Compare with a literal: a bound value would hide from SQLite that a partial index fits."""
+    return deliveries.c.state == literal_column(f"'{state}'")
+
+
+WAITING = _is(DeliveryState.WAITING)
+RUNNING = _is(DeliveryState.RUNNING)
+
+#: Given up, and nobody has replayed it.
+DEAD = and_(
+    or_(_is(DeliveryState.DEAD), _is(DeliveryState.QUARANTINED)),
+    deliveries.c.replayed_as.is_(None),
+)
+
+
+def ref_from(row: AnyRow) -> DeliveryRef:
+    """Build what the wire needs to know of a delivery."""
+    kind = DestinationKind(row.kind)
+    return DeliveryRef(row.id, row.destination, kind, row.queue, alone=row.crashes > 0)
+
+
+def postpone(tx: Connection, ids: list[str], moment: int) -> list[DeliveryRef]:
+    """Move the ``wake_at`` of waiting deliveries on, and return them for publishing.
+
+    Rows that another transaction holds are being seen to, and left out.
+    """
+    if not ids:
+        return []
+    free = select(deliveries.c.id).where(deliveries.c.id.in_(ids), WAITING)
+    free = free.order_by(deliveries.c.id).with_for_update(skip_locked=True)
+    statement = update(deliveries).where(deliveries.c.id.in_(free))
+    rows = tx.execute(statement.values(wake_at=moment + REPUBLISH_MS).returning(deliveries))
+    refs = {row.id: ref_from(row) for row in rows}
+    return [refs[id_] for id_ in ids if id_ in refs]

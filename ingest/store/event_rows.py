@@ -1,0 +1,66 @@
+"""An event as it is read back: the columns of two tables, and the ``Event`` they make."""
+
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Select, select
+
+from ingest.events import Event
+from ingest.store.schema import AnyRow, events, payloads
+
+#: Everything an ``Event`` needs, body included.
+EVENT_COLUMNS = (
+    events.c.id,
+    events.c.source,
+    events.c.type,
+    events.c.provider_event_id,
+    events.c.received_at,
+    events.c.trace_id,
+    events.c.generation,
+    payloads.c.headers,
+    payloads.c.query,
+    payloads.c.content_type,
+    payloads.c.body,
+)
+
+
+def select_events(ids: list[str]) -> Select[Any]:
+    """Select whole events by their ids."""
+    return select(*EVENT_COLUMNS).join(payloads).where(events.c.id.in_(ids))
+
+
+def headers_text(headers: tuple[tuple[str, str], ...]) -> str:
+    """Spell headers as JSON pairs. Raises UnicodeEncodeError for a lone surrogate."""
+    try:
+        return orjson.dumps(headers).decode()
+    except orjson.JSONEncodeError:
+        for name, value in headers:
+            f"{name}{value}".encode()
+        raise
+
+
+def read_headers(text: str) -> tuple[tuple[str, str], ...]:
+    """Read what ``headers_text`` wrote."""
+    return tuple((name, value) for name, value in orjson.loads(text))
+
+
+def event_from(row: AnyRow, generation: int | None = None) -> Event:
+    """Build the event of a row; ``generation`` is a delivery's own where that is asked for."""
+    return Event(
+        id=row.id,
+        source=row.source,
+        type=row.type,
+        provider_event_id=row.provider_event_id,
+        received_at=row.received_at,
+        headers=read_headers(row.headers),
+        query=row.query,
+        content_type=row.content_type,
+        body=row.body,
+        trace_id=row.trace_id,
+        generation=row.generation if generation is None else generation,
+    )
+
+
+def rows_by_id(tx: Connection, ids: list[str]) -> dict[str, AnyRow]:
+    """Read whole events, each once, by id."""
+    return {row.id: row for row in tx.execute(select_events(sorted(set(ids))))}

@@ -1,0 +1,86 @@
+"""What is due: rows whose ``wake_at`` has passed, to be published (again).
+
+Publishing is a hint that may get lost; these rows are the truth. A returned row is left alone for
+ten seconds, so any number of schedulers may ask.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, literal_column, select, union_all, update
+
+from ingest.events import DeliveryRef
+from ingest.store.database import Database
+from ingest.store.delivery_rows import REPUBLISH_MS, WAITING, postpone
+from ingest.store.dialect import now
+from ingest.store.distinct import distinct
+from ingest.store.schema import deliveries, events, paused_destinations
+
+STORED = events.c.state == literal_column("'stored'")
+
+
+def due_events(db: Database, limit: int) -> list[str]:
+    """Return up to ``limit`` events whose dispatch is overdue, the longest waiting first."""
+    with db.read() as tx:
+        ids = _overdue_events(tx, limit)
+    if not ids:
+        return []
+    with db.write() as tx:
+        moment = now(tx)
+        free = select(events.c.id).where(events.c.id.in_(ids), STORED, events.c.wake_at <= moment)
+        free = free.order_by(events.c.id).with_for_update(skip_locked=True)
+        statement = update(events).where(events.c.id.in_(free))
+        moved = tx.execute(statement.values(wake_at=moment + REPUBLISH_MS).returning(events.c.id))
+        taken = set(moved.scalars())
+    return [id_ for id_ in ids if id_ in taken]
+
+
+def due_deliveries(
+    db: Database, limit: int, skip_queues: Collection[str] = ()
+) -> list[DeliveryRef]:
+    """Return up to ``limit`` overdue deliveries, taking destinations in turn.
+
+    Those of paused destinations rest. ``skip_queues``: queues that hold enough already.
+    """
+    with db.read() as tx:
+        ids = _overdue_deliveries(tx, limit, skip_queues)
+    if not ids:
+        return []
+    with db.write() as tx:
+        moment = now(tx)
+        still = select(deliveries.c.id).where(
+            deliveries.c.id.in_(ids), WAITING, deliveries.c.wake_at <= moment
+        )
+        due = set(tx.execute(still).scalars())
+        return postpone(tx, [id_ for id_ in ids if id_ in due], moment)
+
+
+def _overdue_events(tx: Connection, limit: int) -> list[str]:
+    wanted = select(events.c.id).where(STORED, events.c.wake_at <= now(tx))
+    return list(tx.execute(wanted.order_by(events.c.wake_at).limit(limit)).scalars())
+
+
+def _overdue_deliveries(tx: Connection, limit: int, skip_queues: Collection[str]) -> list[str]:
+    """Look at each destination's own stretch of the index, so that none hides the others."""
+    names = sorted(distinct(tx, deliveries.c.destination, WAITING) - set(_paused(tx)))
+    if not names:
+        return []
+    moment = now(tx)
+    stretches = union_all(
+        *(select(_stretch(name, moment, limit).subquery()) for name in names)
+    ).subquery()
+    wanted = select(stretches.c.id).where(stretches.c.queue.not_in(list(skip_queues)))
+    wanted = wanted.order_by(stretches.c.turn, stretches.c.wake_at).limit(limit)
+    return list(tx.execute(wanted).scalars())
+
+
+def _stretch(name: str, moment: int, limit: int) -> Select[Any]:
+    """Select one destination's overdue deliveries, numbered in their order."""
+    turn = func.row_number().over(order_by=deliveries.c.wake_at).label("turn")
+    wanted = select(deliveries.c.id, deliveries.c.queue, deliveries.c.wake_at, turn)
+    wanted = wanted.where(WAITING, deliveries.c.destination == name, deliveries.c.wake_at <= moment)
+    return wanted.order_by(deliveries.c.wake_at).limit(limit)
+
+
+def _paused(tx: Connection) -> list[str]:
+    return list(tx.execute(select(paused_destinations.c.name)).scalars())

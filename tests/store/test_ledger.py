@@ -1,0 +1,171 @@
+"""The ledger finds every broken promise, and nothing where there is none.
+
+The database's constraints make most of these impossible; a test takes them away first, as a
+damaged file or a hand in the database would.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from ingest.events import DeliveryState, EventState
+from ingest.store import Database, claims, dispatch, ledger, queries, replay
+from ingest.store.ledger import Depth
+from tests.store.making import (
+    CRASH,
+    FAILURE,
+    REFUSAL,
+    a_worker,
+    claimed,
+    dispatched,
+    end_leases,
+    execute,
+    now_ms,
+    settled,
+    stored,
+)
+
+
+def without_checks(database: Database, statement: str) -> None:
+    """Write what the CHECK constraints forbid."""
+    if database.dialect == "sqlite":
+        with database.write() as tx:
+            tx.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
+            tx.exec_driver_sql(statement)
+            tx.exec_driver_sql("PRAGMA ignore_check_constraints = OFF")
+        return
+    for constraint in ("wake", "claim", "finished"):
+        execute(
+            database,
+            f"ALTER TABLE deliveries DROP CONSTRAINT IF EXISTS deliveries_{constraint}_check",
+        )
+    execute(database, statement)
+
+
+def a_whole_life(database: Database) -> None:
+    """Every way that an event and a delivery can go."""
+    worker = a_worker(database)
+    (unmatched,) = stored(database)
+    dispatch.dispatch(database, [(unmatched, ())])
+    stored(database)
+    found = claimed(database, worker, dispatched(database, "a", "b", "c", "d", "e", "f"))
+    later = now_ms() + 60_000
+    outcomes = [
+        settled(found[0]),
+        settled(found[1], DeliveryState.DEAD, REFUSAL),
+        settled(found[2], DeliveryState.QUARANTINED, CRASH),
+        settled(found[3], DeliveryState.WAITING, FAILURE, wake_at=later),
+    ]
+    claims.record(database, worker, outcomes, {})
+    claims.release(database, worker, found[4:5])
+    replay.replay_delivery(database, found[1].delivery_id)
+    replay.replay_event(database, found[0].event.id)
+
+
+def test_an_ordinary_life_breaks_no_promise(database: Database) -> None:
+    a_whole_life(database)
+    assert set(ledger.violations(database).values()) == {0}
+    assert len(ledger.violations(database)) == 5
+
+
+def lose_a_dispatch(database: Database) -> None:
+    stored(database)
+    execute(database, "UPDATE events SET stored_at = stored_at - 61000 WHERE state = 'stored'")
+
+
+def lose_a_delivery(database: Database) -> None:
+    execute(database, "DELETE FROM deliveries WHERE state = 'waiting' AND destination = 'd'")
+    execute(database, "UPDATE events SET state = 'dispatched', wake_at = NULL")
+
+
+def lose_a_wake_time(database: Database) -> None:
+    without_checks(database, "UPDATE deliveries SET wake_at = NULL WHERE destination = 'd'")
+
+
+def lose_a_worker(database: Database) -> None:
+    execute(database, "UPDATE workers SET lease_until = lease_until - 71000")
+
+
+def lose_a_workers_row(database: Database) -> None:
+    execute(database, "DELETE FROM workers")
+
+
+def lose_an_attempt(database: Database) -> None:
+    execute(database, "DELETE FROM attempts WHERE outcome = 'succeeded'")
+
+
+@pytest.mark.parametrize(
+    ("harm", "name"),
+    [
+        (lose_a_dispatch, "event_undispatched"),
+        (lose_a_delivery, "delivery_missing"),
+        (lose_a_wake_time, "waiting_without_wake"),
+        (lose_a_worker, "running_without_worker"),
+        (lose_a_workers_row, "running_without_worker"),
+        (lose_an_attempt, "ended_without_attempt"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_each_broken_promise_is_found(
+    database: Database, harm: Callable[[Database], None], name: str
+) -> None:
+    a_whole_life(database)
+    harm(database)
+    found = ledger.violations(database)
+    assert found.pop(name) == 1
+    assert set(found.values()) == {0}
+
+
+def test_a_dead_worker_is_no_violation_before_it_should_have_been_freed(
+    database: Database,
+) -> None:
+    claimed(database, a_worker(database), dispatched(database, "a"))
+    end_leases(database)
+    assert set(ledger.violations(database).values()) == {0}
+
+
+def test_a_window_leaves_out_what_is_older(database: Database) -> None:
+    a_whole_life(database)
+    lose_an_attempt(database)
+    assert ledger.violations(database, window_ms=60_000)["ended_without_attempt"] == 1
+    assert ledger.violations(database, window_ms=-60_000)["ended_without_attempt"] == 0
+
+
+def test_depths_count_what_waits_and_what_runs(database: Database) -> None:
+    (event, *_) = stored(database, 2)
+    worker = a_worker(database)
+    refs = dispatched(database, "a", count=3)
+    claimed(database, worker, refs[:1])
+    execute(database, "UPDATE events SET stored_at = stored_at - 9000 WHERE id = :id", id=event.id)
+    execute(database, "UPDATE deliveries SET due_at = due_at - 7000 WHERE id = :id", id=refs[1].id)
+    dispatch_depth, waiting, running = ledger.depths(database)
+    assert dispatch_depth.queue == "dispatch"
+    assert (dispatch_depth.state, dispatch_depth.count) == (EventState.STORED, 2)
+    assert dispatch_depth.oldest_age_ms is not None
+    assert 9_000 <= dispatch_depth.oldest_age_ms < 15_000
+    assert (waiting.queue, waiting.state, waiting.count) == ("deliver", DeliveryState.WAITING, 2)
+    assert waiting.oldest_age_ms is not None
+    assert 7_000 <= waiting.oldest_age_ms < 15_000
+    assert running == Depth("deliver", DeliveryState.RUNNING, 1, None)
+
+
+def test_a_retry_far_ahead_makes_no_queue_look_late(database: Database) -> None:
+    dispatched(database, "a")
+    execute(database, "UPDATE deliveries SET due_at = due_at + 60000, wake_at = wake_at + 60000")
+    (depth,) = ledger.depths(database)
+    assert depth.oldest_age_ms == 0
+
+
+def test_nothing_stored_is_no_depth(database: Database) -> None:
+    assert ledger.depths(database) == []
+
+
+def test_dead_letters_are_counted_until_they_are_replayed(database: Database) -> None:
+    worker = a_worker(database)
+    found = claimed(database, worker, dispatched(database, "a", "b", "c"))
+    outcomes = [settled(claim, DeliveryState.DEAD, REFUSAL) for claim in found[:2]]
+    outcomes.append(settled(found[2], DeliveryState.QUARANTINED, CRASH))
+    claims.record(database, worker, outcomes, {})
+    assert ledger.dead_letters(database) == {"dead": 2, "quarantined": 1}
+    replay.replay_delivery(database, queries.list_dead(database)[0].id)
+    assert sum(ledger.dead_letters(database).values()) == 2

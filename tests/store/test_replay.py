@@ -1,0 +1,111 @@
+"""A replay is a new generation: nothing of the old one is changed or delivered twice."""
+
+import pytest
+
+from ingest.errors import HookkeeperError, NotFound
+from ingest.events import DeliveryState, EventState
+from ingest.store import Database, claims, dispatch, ledger, queries, replay, wake
+from tests.store.making import (
+    REFUSAL,
+    a_worker,
+    accepted,
+    arrival,
+    claimed,
+    dispatched,
+    execute,
+    new_id,
+    settled,
+    target,
+)
+
+
+def a_dead_letter(database: Database, destination: str = "a") -> str:
+    worker = a_worker(database)
+    (claim,) = claimed(database, worker, dispatched(database, destination))
+    claims.record(database, worker, [settled(claim, DeliveryState.DEAD, REFUSAL)], {})
+    return claim.delivery_id
+
+
+def test_a_replayed_event_is_routed_again_at_once(database: Database) -> None:
+    (ref,) = dispatched(database, "a")
+    (row,) = queries.list_deliveries(database)
+    assert replay.replay_event(database, row.event_id) == 1
+    assert queries.get_event(database, row.event_id).state is EventState.STORED
+    assert wake.due_events(database, 10) == [row.event_id]
+    (event,) = dispatch.undispatched(database, [row.event_id])
+    assert event.generation == 1
+    refs = dispatch.dispatch(database, [(event, (target("a"), target("b")))])
+    assert len(refs) == 2
+    generations = [
+        (row.destination, row.generation)
+        for row in queries.list_deliveries(database, event_id=event.id)
+    ]
+    assert generations == [("a", 0), ("a", 1), ("b", 1)]
+    assert ref.id not in {new.id for new in refs}
+    assert not any(ledger.violations(database).values())
+
+
+def test_an_unmatched_event_can_be_replayed_after_its_route_was_added(database: Database) -> None:
+    made = arrival()
+    accepted(database, made)
+    dispatch.dispatch(database, [(dispatch.undispatched(database, [made.event_id])[0], ())])
+    replay.replay_event(database, made.event_id)
+    (event,) = dispatch.undispatched(database, [made.event_id])
+    assert len(dispatch.dispatch(database, [(event, (target("a"),))])) == 1
+
+
+def test_an_old_event_may_wait_for_its_replay(database: Database) -> None:
+    """The ledger asks how long it has been stored, not how old it is."""
+    made = arrival()
+    accepted(database, made)
+    execute(database, "UPDATE events SET received_at = 0, stored_at = 0")
+    assert ledger.violations(database)["event_undispatched"] == 1
+    replay.replay_event(database, made.event_id)
+    assert ledger.violations(database)["event_undispatched"] == 0
+
+
+def test_a_dead_letter_is_delivered_again_as_a_new_delivery(database: Database) -> None:
+    old_id = a_dead_letter(database)
+    ref = replay.replay_delivery(database, old_id)
+    old, new = sorted(queries.list_deliveries(database), key=lambda row: row.generation)
+    assert (old.state, old.replayed_as) == (DeliveryState.DEAD, ref.id)
+    assert (new.id, new.state, new.generation) == (ref.id, DeliveryState.WAITING, 1)
+    assert (new.attempts, new.crashes) == (0, 0)
+    assert queries.list_dead(database) == []
+    (claim,) = claims.claim(database, a_worker(database), [ref.id], {})
+    assert (claim.event.generation, claim.generation) == (1, 1)
+
+
+def test_replays_of_a_delivery_and_its_event_do_not_meet(database: Database) -> None:
+    """Both take a generation of their own, whichever comes first."""
+    old_id = a_dead_letter(database)
+    (old,) = queries.list_deliveries(database)
+    replay.replay_event(database, old.event_id)
+    ref = replay.replay_delivery(database, old_id)
+    (event,) = dispatch.undispatched(database, [old.event_id])
+    (routed,) = dispatch.dispatch(database, [(event, (target("a"),))])
+    assert routed.id != ref.id
+    found = queries.list_deliveries(database, event_id=old.event_id)
+    assert len({row.generation for row in found}) == 3
+    assert not any(ledger.violations(database).values())
+
+
+def test_a_delivery_is_replayed_once(database: Database) -> None:
+    old_id = a_dead_letter(database)
+    ref = replay.replay_delivery(database, old_id)
+    with pytest.raises(HookkeeperError, match=ref.id):
+        replay.replay_delivery(database, old_id)
+    assert len(queries.list_deliveries(database)) == 2
+
+
+def test_what_has_not_ended_needs_no_replay(database: Database) -> None:
+    (ref,) = dispatched(database, "a")
+    with pytest.raises(HookkeeperError, match="still waiting"):
+        replay.replay_delivery(database, ref.id)
+
+
+def test_what_is_not_there_is_said(database: Database) -> None:
+    with pytest.raises(NotFound):
+        replay.replay_event(database, new_id())
+    with pytest.raises(NotFound):
+        replay.replay_delivery(database, new_id())
