@@ -1,0 +1,82 @@
+"""The deliveries of one message that this worker holds, and what became of each so far.
+
+The claims middleware makes a batch before the actor runs and records it afterwards; in between
+the actor, on its thread or on the event loop, adds results as they come. Whatever it does not
+finish, the middleware accounts for.
+"""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from ingest.events import AttemptOutcome, AttemptResult, Claimed
+
+logger = structlog.get_logger(__name__)
+
+
+def now_ms() -> int:
+    """Read the clock: milliseconds since the epoch, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One finished attempt, and when its own work began and ended (ms)."""
+
+    claimed: Claimed
+    result: AttemptResult
+    started_at: int
+    finished_at: int
+
+
+class Batch:
+    """Claimed deliveries of one destination, with room for their outcomes."""
+
+    def __init__(self, claimed: Sequence[Claimed]) -> None:
+        self.claimed = tuple(claimed)
+        self._started: dict[str, int] = {}
+        self._finished: dict[str, Outcome] = {}
+
+    def start(self, claimed: Claimed) -> None:
+        """Note that work on a delivery begins now."""
+        self._started[claimed.delivery_id] = now_ms()
+
+    def finish(self, claimed: Claimed, result: AttemptResult) -> None:
+        """Note what a delivery came to."""
+        now = now_ms()
+        started_at = self._started.get(claimed.delivery_id, claimed.started_at)
+        self._finished[claimed.delivery_id] = Outcome(claimed, result, started_at, now)
+
+    def outcomes(self, leftover: AttemptResult) -> list[Outcome]:
+        """Return every outcome; work that began and did not end has ``leftover`` as its result."""
+        for claimed in self.claimed:
+            began = claimed.delivery_id in self._started
+            if began and claimed.delivery_id not in self._finished:
+                self.finish(claimed, leftover)
+        return list(self._finished.values())
+
+    def untouched(self) -> list[Claimed]:
+        """Return the deliveries that nobody began to work on."""
+        known = self._started.keys() | self._finished.keys()
+        return [claimed for claimed in self.claimed if claimed.delivery_id not in known]
+
+
+async def all_of(attempts: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run attempts together; one that fails unexpectedly is left unfinished and hurts no other."""
+    for error in await asyncio.gather(*attempts, return_exceptions=True):
+        if error is not None:
+            logger.error("delivery.unfinished", exc_info=error)
+
+
+#: The batch of the message that this worker thread is processing.
+CURRENT: ContextVar[Batch | None] = ContextVar("batch", default=None)
+
+#: Work that ended without saying how, though its process lives: an interrupt, or a fault of ours.
+UNFINISHED = AttemptResult(
+    AttemptOutcome.RETRYABLE, "unfinished", "The worker stopped before this attempt was finished."
+)

@@ -1,0 +1,170 @@
+"""Suspects run here: a delivery whose earlier start never reported, alone in a child process.
+
+The child (``python -m actors.alone``) may crash, hang or eat its memory; its answer, its exit
+status or its hard limit is the attempt's outcome. It inherits two pipes and nothing else. Only a
+child that brought a success is used again; any other is ended with its first answer.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+import orjson
+import structlog
+
+from ingest.events import AttemptOutcome, AttemptResult, Claimed
+
+logger = structlog.get_logger(__name__)
+
+START_SECONDS = 60.0  # to import the configuration and the handlers, on a busy machine
+GRACE_SECONDS = 10.0  # over the attempt's own limit, which the child enforces itself
+_IDLE_CHILDREN = 2
+_USES = 100  # suspects come in bursts of one worker's batches; then the child may go
+_POLL_SECONDS = 0.2
+COMMAND = (sys.executable, "-m", "actors.alone")
+
+
+class Children:
+    """The few idle children of this process, and new ones on demand. Thread-safe."""
+
+    def __init__(self, command: Sequence[str] = COMMAND, folder: Path | None = None) -> None:
+        self._command = command
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._idle: list[_Child] = []
+
+    def run(self, claimed: Claimed, limit_seconds: float) -> AttemptResult:
+        """Run one delivery alone and return what it came to, whatever that is."""
+        with self._lock:
+            child = self._idle.pop() if self._idle else None
+        child = child or _Child(self._command, self._folder)
+        try:
+            result = child.attempt(claimed, limit_seconds)
+        except BaseException:
+            child.end()
+            raise
+        self._put_back(child, good=result.outcome is AttemptOutcome.SUCCEEDED)
+        return result
+
+    def close(self) -> None:
+        """End the idle children."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for child in idle:
+            child.end()
+
+    def _put_back(self, child: "_Child", *, good: bool) -> None:
+        with self._lock:
+            if good and child.uses < _USES and len(self._idle) < _IDLE_CHILDREN:
+                self._idle.append(child)
+                return
+        child.end()
+
+
+class _Child:
+    """One child process and the two pipes to it."""
+
+    def __init__(self, command: Sequence[str], folder: Path | None) -> None:
+        self.uses = 0
+        self._answers, theirs = os.pipe()
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - our own module, no input in it
+                [*command, str(theirs)],
+                stdin=subprocess.PIPE,
+                stdout=sys.__stderr__,
+                stderr=sys.__stderr__,
+                pass_fds=(theirs,),
+                cwd=folder,
+            )
+        finally:
+            os.close(theirs)
+        self._read = b""
+
+    def attempt(self, claimed: Claimed, limit_seconds: float) -> AttemptResult:
+        """Hand the delivery over and wait for an answer, an end, or the hard limit."""
+        if self.uses == 0 and self._answer(START_SECONDS) is None:
+            self.end()
+            return AttemptResult(
+                AttemptOutcome.RETRYABLE,
+                "child_not_started",
+                "The process that should run this delivery alone did not start; its log says why.",
+            )
+        self.uses += 1
+        self._ask(claimed, limit_seconds)
+        answer = self._answer(limit_seconds + GRACE_SECONDS)
+        if answer is not None:
+            return _result(answer)
+        return self._judge_end(limit_seconds)
+
+    def end(self) -> None:
+        """Kill the process if it lives, and close the pipes."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):  # it never read its last request
+                self._process.stdin.close()
+        if self._answers >= 0:
+            os.close(self._answers)
+            self._answers = -1
+
+    def _ask(self, claimed: Claimed, limit_seconds: float) -> None:
+        assert self._process.stdin is not None
+        request = {"claimed": asdict(claimed), "limit_seconds": limit_seconds}
+        try:
+            self._process.stdin.write(orjson.dumps(request, default=_bytes) + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            logger.warning("child.gone", pid=self._process.pid)  # its exit status says the rest
+
+    def _answer(self, seconds: float) -> bytes | None:
+        """Return the child's next line, or None if it ended or the time is up."""
+        deadline = time.monotonic() + seconds
+        while b"\n" not in self._read:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            ended = self._process.poll() is not None  # asked before reading: nothing comes after
+            readable, _, _ = select.select([self._answers], [], [], min(left, _POLL_SECONDS))
+            part = os.read(self._answers, 65_536) if readable else b""
+            if not part and (readable or ended):
+                return None
+            self._read += part
+        line, _, self._read = self._read.partition(b"\n")
+        return line
+
+    def _judge_end(self, limit_seconds: float) -> AttemptResult:
+        try:
+            status = self._process.wait(_POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            return AttemptResult(
+                AttemptOutcome.CRASHED,
+                "killed_at_limit",
+                f"It did not stop at its limit of {limit_seconds:g} s, so its process was killed.",
+            )
+        ended = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+        return AttemptResult(
+            AttemptOutcome.CRASHED,
+            ended.lower().replace(" status ", "_"),
+            f"Its process ended with {ended} before there was an outcome.",
+        )
+
+
+def _bytes(value: object) -> str:
+    """Write a body as latin-1 text, which is one character a byte and never fails."""
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    raise TypeError
+
+
+def _result(line: bytes) -> AttemptResult:
+    fields = orjson.loads(line)
+    return AttemptResult(AttemptOutcome(fields.pop("outcome")), **fields)

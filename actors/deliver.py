@@ -1,0 +1,61 @@
+"""The ``deliver`` actor: posts a batch of one destination's deliveries, all at once.
+
+They run together on the process's event loop while one worker thread waits for them. A suspect
+comes by itself and runs alone in a child.
+"""
+
+from collections.abc import Sequence
+
+import dramatiq
+
+from actors.attempts import http
+from actors.batch import CURRENT, Batch, all_of, now_ms
+from actors.middleware.limits import HARD_GRACE_SECONDS
+from actors.runtime import Runtime
+from ingest.config.snapshot import Loaded
+from ingest.events import Claimed
+from ingest.queue import DELIVER, WakeBroker
+
+_NO_DESTINATION_SECONDS = 15.0  # nothing is sent; a limit for a child all the same
+
+
+def declare(broker: WakeBroker, runtime: Runtime) -> None:
+    """Bind the actor to its queue."""
+
+    @dramatiq.actor(broker=broker, actor_name=DELIVER, queue_name=DELIVER)
+    def deliver(*, v: int, ids: list[str], destination: str | None) -> None:  # noqa: ARG001 - the fields of every message
+        batch = CURRENT.get()
+        if batch is not None:
+            deliver_batch(runtime, batch)
+
+
+def deliver_batch(runtime: Runtime, batch: Batch) -> None:
+    """Make one attempt of each delivery; the results are in ``batch`` afterwards."""
+    loaded = runtime.loaded
+    together = [claimed for claimed in batch.claimed if not claimed.crashes]
+    for claimed in batch.claimed:
+        if claimed.crashes:
+            batch.start(claimed)
+            batch.finish(claimed, runtime.children.run(claimed, _limit_seconds(loaded, claimed)))
+    if together:
+        longest = max(_limit_seconds(loaded, claimed) for claimed in together)
+        with runtime.limits.limit(longest + HARD_GRACE_SECONDS):  # the loop keeps the real limits
+            runtime.run_on_loop(_deliver_together(runtime, loaded, batch, together))
+
+
+async def _deliver_together(
+    runtime: Runtime, loaded: Loaded, batch: Batch, together: Sequence[Claimed]
+) -> None:
+    door = await runtime.door()
+
+    async def one(claimed: Claimed) -> None:
+        batch.start(claimed)
+        destination = loaded.config.destinations.get(claimed.destination)
+        batch.finish(claimed, await http.attempt(door, destination, claimed, now_ms()))
+
+    await all_of([one(claimed) for claimed in together])
+
+
+def _limit_seconds(loaded: Loaded, claimed: Claimed) -> float:
+    destination = loaded.config.destinations.get(claimed.destination)
+    return destination.timeout_seconds if destination else _NO_DESTINATION_SECONDS

@@ -1,0 +1,211 @@
+"""Deliveries are claimed before an actor runs and recorded after it, each in one transaction.
+
+This is the only place where workers change deliveries. A claim counts the start before anything
+happens, so no crash goes uncounted; a record is written until the database has it, so no row stays
+running under a process that forgot it. What was not begun when the process stops is given back.
+"""
+# ruff: noqa: ARG002 - the signatures are dramatiq's
+
+import random
+import time
+from collections.abc import Sequence
+
+import structlog
+from dramatiq import Broker, MessageProxy, Middleware, Worker
+from dramatiq.middleware.time_limit import TimeLimitExceeded
+
+from actors import observing
+from actors.batch import CURRENT, UNFINISHED, Batch, Outcome
+from actors.middleware.bulkhead import Bulkhead
+from actors.middleware.limits import end_process
+from actors.publishing import wake_deliveries
+from actors.runtime import Runtime
+from ingest import metrics, routing
+from ingest.errors import StoreUnavailable
+from ingest.events import (
+    AttemptOutcome,
+    AttemptResult,
+    Claimed,
+    DeliveryRef,
+    DestinationKind,
+    Settled,
+)
+from ingest.lifecycle import settle
+from ingest.queue import ALONE, DELIVER, PROCESS, WakeBroker
+from ingest.store import claims
+
+logger = structlog.get_logger(__name__)
+
+_FIRST_WAIT_SECONDS = 0.1
+_LONGEST_WAIT_SECONDS = 3.0
+_GIVE_UP_SECONDS = 10.0  # after the process was told to stop, with the database away
+
+_TIMED_OUT = AttemptResult(
+    AttemptOutcome.TIMED_OUT, "timeout", "It was stopped at its time limit and did not react."
+)
+_UNRECORDABLE = AttemptResult(
+    AttemptOutcome.RETRYABLE,
+    "unrecordable",
+    "The attempt's own outcome could not be stored; the worker's log has it.",
+)
+
+
+class Claims(Middleware):
+    """Claims for ``deliver`` and ``process``; other actors pass untouched."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._bulkhead = Bulkhead(runtime.threads)
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Learn how many threads there are to share."""
+        self._bulkhead = Bulkhead(worker.worker_threads)
+
+    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
+        """Claim a message's deliveries; without any the actor finds nothing to do."""
+        CURRENT.set(None)
+        if message.actor_name not in {DELIVER, PROCESS} or self._runtime.stopping.is_set():
+            return
+        destination = _destination(message)
+        if not self._bulkhead.enter(destination, _refs(message)):
+            return
+        claimed: Sequence[Claimed] = ()
+        try:
+            claimed = self._claim(message.kwargs["ids"])
+        finally:
+            if not claimed:
+                self._leave(broker, destination)
+        if claimed:
+            observing.claimed(claimed)
+            CURRENT.set(Batch(claimed))
+
+    def after_process_message(
+        self,
+        broker: Broker,
+        message: MessageProxy,
+        *,
+        result: object = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        """Write down what became of every delivery that was claimed."""
+        batch = CURRENT.get()
+        if batch is None:
+            return
+        CURRENT.set(None)
+        timed_out = isinstance(exception, TimeLimitExceeded)
+        outcomes = batch.outcomes(_TIMED_OUT if timed_out else UNFINISHED)
+        untouched = batch.untouched()
+        try:
+            if not self._runtime.stopping.is_set():
+                # A fault of ours, which would be back at once: they wait as after a failure.
+                outcomes, untouched = [*outcomes, *map(_not_begun, untouched)], []
+            self._record(broker, outcomes)
+            self._release(broker, untouched)
+        finally:
+            self._leave(broker, _destination(message))
+
+    def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
+        """Give back what was claimed: a middleware of the user's own skipped the message."""
+        self.after_process_message(broker, message)
+
+    def _claim(self, ids: Sequence[str]) -> list[Claimed]:
+        loaded = self._runtime.loaded
+        caps = routing.caps(loaded.config, loaded.handlers)
+        try:
+            return claims.claim(self._runtime.database, self._runtime.worker_id, ids, caps)
+        except StoreUnavailable as error:
+            logger.warning("claims.unavailable", deliveries=len(ids), error=str(error))
+            return []  # the rows wait in the database, with a wake time
+
+    def _record(self, broker: Broker, outcomes: Sequence[Outcome]) -> None:
+        if not outcomes:
+            return
+        claimed = {outcome.claimed.delivery_id: outcome.claimed for outcome in outcomes}
+        settled = [self._settle(outcome) for outcome in outcomes]
+        try:
+            freed = self._write(settled)
+        except Exception:
+            logger.exception("claims.batch_rejected", deliveries=len(settled))
+            freed = [ref for outcome in outcomes for ref in self._write_alone(outcome)]
+        for one in settled:
+            observing.attempted(claimed, one)
+        wake_deliveries(_wakes(broker), freed)
+
+    def _settle(self, outcome: Outcome, result: AttemptResult | None = None) -> Settled:
+        loaded = self._runtime.loaded
+        return settle(
+            outcome.claimed,
+            result or outcome.result,
+            routing.policy(loaded.config, loaded.handlers, outcome.claimed.destination),
+            outcome.finished_at,
+            random.random,
+            started_at=outcome.started_at,
+        )
+
+    def _write(self, settled: Sequence[Settled]) -> list[DeliveryRef]:
+        """Record until the database has it, or until a stopping process has to give up."""
+        loaded, runtime = self._runtime.loaded, self._runtime
+        caps = routing.caps(loaded.config, loaded.handlers)
+        wait_seconds, give_up_at = _FIRST_WAIT_SECONDS, None
+        while True:
+            try:
+                recorded = claims.record(runtime.database, runtime.worker_id, settled, caps)
+            except StoreUnavailable:
+                metrics.RECORD_RETRIES.inc()
+                if runtime.stopping.is_set():
+                    give_up_at = give_up_at or time.monotonic() + _GIVE_UP_SECONDS
+                    if time.monotonic() >= give_up_at:
+                        logger.exception("claims.not_recorded", deliveries=len(settled))
+                        return []
+            else:
+                if recorded.fenced:
+                    logger.warning("claims.fenced", deliveries=recorded.fenced)
+                return recorded.freed
+            time.sleep(wait_seconds)
+            wait_seconds = min(_LONGEST_WAIT_SECONDS, wait_seconds * 2)
+
+    def _write_alone(self, outcome: Outcome) -> list[DeliveryRef]:
+        """Record one delivery of a batch that was rejected: as it is, else in plain words."""
+        for result in (outcome.result, _UNRECORDABLE):
+            try:
+                return self._write([self._settle(outcome, result)])
+            except Exception:
+                logger.exception("claims.rejected", delivery_id=outcome.claimed.delivery_id)
+        end_process()  # it would stay running for ever under this live process
+        return []
+
+    def _release(self, broker: Broker, untouched: Sequence[Claimed]) -> None:
+        if not untouched:
+            return
+        try:
+            refs = claims.release(self._runtime.database, self._runtime.worker_id, untouched)
+        except StoreUnavailable as error:
+            logger.warning("claims.not_released", deliveries=len(untouched), error=str(error))
+            self._record(broker, [_not_begun(claimed) for claimed in untouched])
+        else:
+            wake_deliveries(_wakes(broker), refs)
+
+    def _leave(self, broker: Broker, destination: str) -> None:
+        wake_deliveries(_wakes(broker), self._bulkhead.leave(destination))
+
+
+def _not_begun(claimed: Claimed) -> Outcome:
+    return Outcome(claimed, UNFINISHED, claimed.started_at, claimed.started_at)
+
+
+def _destination(message: MessageProxy) -> str:
+    return str(message.kwargs["destination"])
+
+
+def _refs(message: MessageProxy) -> list[DeliveryRef]:
+    kind = DestinationKind.HTTP if message.actor_name == DELIVER else DestinationKind.PYTHON
+    alone = bool(message.options.get(ALONE))
+    return [
+        DeliveryRef(id_, _destination(message), kind, message.queue_name, alone)
+        for id_ in message.kwargs["ids"]
+    ]
+
+
+def _wakes(broker: Broker) -> WakeBroker:
+    assert isinstance(broker, WakeBroker)
+    return broker

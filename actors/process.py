@@ -1,0 +1,77 @@
+"""The ``process`` actor: runs Python handlers on a batch of their deliveries.
+
+Sync handlers run one after another in the worker thread, each under its own limit; async ones run
+together on the event loop. A suspect comes by itself and runs alone in a child. A process that
+stops finishes what runs and leaves the rest of the batch to others.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+import dramatiq
+import structlog
+
+from actors.attempts import python
+from actors.batch import CURRENT, Batch, all_of
+from actors.middleware.limits import HARD_GRACE_SECONDS
+from actors.runtime import Runtime
+from ingest.events import AttemptResult, Claimed
+from ingest.handlers import Handler
+from ingest.queue import PROCESS, WakeBroker
+
+
+def declare(broker: WakeBroker, runtime: Runtime) -> None:
+    """Bind the actor to its queue; handlers' own queues are declared when the worker boots."""
+
+    @dramatiq.actor(broker=broker, actor_name=PROCESS, queue_name=PROCESS)
+    def process(*, v: int, ids: list[str], destination: str | None) -> None:  # noqa: ARG001 - the fields of every message
+        batch = CURRENT.get()
+        if batch is not None:
+            process_batch(runtime, batch)
+
+
+def process_batch(runtime: Runtime, batch: Batch) -> None:
+    """Make one attempt of each delivery; the results are in ``batch`` afterwards."""
+    handlers = runtime.loaded.handlers
+    together: list[tuple[Handler, Claimed]] = []
+    for claimed in batch.claimed:
+        if runtime.stopping.is_set():
+            return
+        handler = handlers.get(claimed.destination)
+        if handler is not None and not claimed.crashes and python.is_async(handler):
+            together.append((handler, claimed))
+            continue
+        batch.start(claimed)
+        batch.finish(claimed, _attempt(runtime, handler, claimed))
+    if together:
+        longest = max(handler.time_limit_seconds for handler, _ in together)
+        with runtime.limits.limit(longest + HARD_GRACE_SECONDS):  # the loop keeps the real limits
+            runtime.run_on_loop(_process_together(batch, together))
+
+
+def _attempt(runtime: Runtime, handler: Handler | None, claimed: Claimed) -> AttemptResult:
+    if handler is None:
+        return python.unknown(claimed.destination)
+    if claimed.crashes:
+        return runtime.children.run(claimed, handler.time_limit_seconds)
+    with _log_context(claimed):
+        return python.attempt(handler, claimed.event, runtime.limits, runtime.run_on_loop)
+
+
+async def _process_together(batch: Batch, together: Sequence[tuple[Handler, Claimed]]) -> None:
+    async def one(handler: Handler, claimed: Claimed) -> None:
+        batch.start(claimed)
+        with _log_context(claimed):
+            batch.finish(claimed, await python.attempt_async(handler, claimed.event))
+
+    await all_of([one(handler, claimed) for handler, claimed in together])
+
+
+def _log_context(claimed: Claimed) -> AbstractContextManager[None]:
+    """Give what the handler logs the ids of its event."""
+    return structlog.contextvars.bound_contextvars(
+        event_id=claimed.event.id,
+        trace_id=claimed.event.trace_id,
+        delivery_id=claimed.delivery_id,
+        destination=claimed.destination,
+    )

@@ -1,0 +1,224 @@
+"""``python -m actors.scheduler``: publishes what is due, frees dead workers' rows, counts, prunes.
+
+Any number may run: every step is one conditional transaction that a second scheduler finds done.
+Without the database it waits, without the broker it leaves the wake times alone, so that
+everything is published at once when the broker is back.
+"""
+
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from actors.batch import now_ms
+from actors.publishing import wake_deliveries, wake_events
+from ingest import __version__, exposition, logs, metrics
+from ingest.config.model import Config
+from ingest.config.settings import Settings, load_settings
+from ingest.config.snapshot import Snapshot
+from ingest.errors import BrokerUnavailable, ConfigError, StoreRefused, StoreUnavailable
+from ingest.events import DeliveryState
+from ingest.queue import (
+    DELIVER,
+    DELIVERIES_A_MESSAGE,
+    DISPATCH,
+    PROCESS,
+    WakeBroker,
+    build_broker,
+    depth,
+)
+from ingest.store import Database, ledger, open_database, retention, wake, workers
+from ingest.verify.catalogue import load_catalogue
+
+logger = structlog.get_logger(__name__)
+
+TICK_SECONDS = 0.5
+LIMIT = 1_000  # rows a step and tick; a full step is followed by another tick at once
+#: A queue with this many messages gets no more: it holds up to 10,000 ids already, and publishing
+#: again what only waits its turn would make a backlog grow.
+QUEUE_LIMIT = 10_000 // DELIVERIES_A_MESSAGE
+#: After an outage of the database, live workers need this long to renew their leases.
+CONTACT_MS = 4_000
+GAUGES_MS = 5_000
+PRUNE_MS = 600_000
+PRUNE_LIMIT = 100  # so that what is due never waits long behind it
+#: Every few seconds the ledger is checked for what came lately, and as a whole after pruning.
+RECENT_MS = 3_600_000
+_DAY_MS = 86_400_000
+_WAIT_SECONDS = 2.0  # between two tries to open the database
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long events are kept after they are done (ms), by source and otherwise."""
+
+    sources: Mapping[str, int]
+    default_ms: int
+
+
+def retention_of(config: Config) -> Retention:
+    """Read the retention of every source that has its own."""
+    own = {s.name: s.retention_days for s in config.sources.values() if s.retention_days}
+    return Retention(
+        {name: days * _DAY_MS for name, days in own.items()}, config.retention_days * _DAY_MS
+    )
+
+
+class Scheduler:
+    """The steps of a scheduler. ``tick`` is the only clockwork; it takes the time (ms)."""
+
+    def __init__(
+        self, database: Database, broker: WakeBroker, keep: Callable[[], Retention]
+    ) -> None:
+        self._database = database
+        self._broker = broker
+        self._keep = keep
+        self._queues = {DELIVER, PROCESS}
+        self._contact_since: int | None = None
+        self._gauges_at = 0
+        self._prune_at = 0
+        self._seen_depths: set[tuple[str, str]] = set()
+        self._violations: dict[str, int] = {}
+
+    def tick(self, now: int) -> bool:
+        """Do what is due at ``now``; whether there is more to do at once. Never raises."""
+        try:
+            more = self._steps(now)
+        except StoreUnavailable as error:
+            if self._contact_since is not None:
+                logger.warning("scheduler.no_database", error=str(error))
+            self._contact_since = None
+            return False
+        except Exception:
+            logger.exception("scheduler.step_failed")
+            return False
+        if self._contact_since is None:
+            self._contact_since = now
+        metrics.SCHEDULER_TICK_TIMESTAMP_SECONDS.set(now / 1_000)
+        return more
+
+    def _steps(self, now: int) -> bool:
+        more = self._publish_due()
+        if self._contact_since is not None and now - self._contact_since >= CONTACT_MS:
+            more |= self._free()
+        if now >= self._gauges_at:
+            self._gauge()
+            self._gauges_at = now + GAUGES_MS
+        if now >= self._prune_at:
+            if self._prune():
+                return True
+            self._violations = ledger.violations(self._database)
+            self._prune_at = now + PRUNE_MS
+        return more
+
+    def _publish_due(self) -> bool:
+        try:
+            full = {queue for queue in (*self._queues, DISPATCH) if self._is_full(queue)}
+        except BrokerUnavailable as error:
+            logger.warning("scheduler.no_broker", error=str(error))
+            return False
+        events = [] if DISPATCH in full else wake.due_events(self._database, LIMIT)
+        wake_events(self._broker, events)
+        metrics.REPUBLISHED.labels(DISPATCH).inc(len(events))
+        refs = wake.due_deliveries(self._database, LIMIT, full)
+        wake_deliveries(self._broker, refs)
+        for queue, count in Counter(ref.queue for ref in refs).items():
+            metrics.REPUBLISHED.labels(queue).inc(count)
+            self._queues.add(queue)
+        return len(events) == LIMIT or len(refs) == LIMIT
+
+    def _is_full(self, queue: str) -> bool:
+        return depth(self._broker, queue) >= QUEUE_LIMIT
+
+    def _free(self) -> bool:
+        refs = workers.free_expired(self._database, LIMIT)
+        if refs:
+            metrics.FREED.inc(len(refs))
+            logger.warning("scheduler.freed", deliveries=len(refs))
+            wake_deliveries(self._broker, refs)
+        return len(refs) == LIMIT
+
+    def _gauge(self) -> None:
+        seen = self._seen_depths
+        counts = {(one.queue, one.state): one for one in ledger.depths(self._database)}
+        seen |= counts.keys()
+        for queue, state in seen:  # a state that nothing is in any more is 0, not what it was
+            one = counts.get((queue, state))
+            metrics.DEPTH.labels(queue, state).set(one.count if one else 0)
+            if state != DeliveryState.RUNNING:
+                age_ms = (one.oldest_age_ms or 0) if one else 0
+                metrics.OLDEST_AGE_SECONDS.labels(queue).set(age_ms / 1_000)
+        for state, count in ledger.dead_letters(self._database).items():
+            metrics.DEAD_LETTERS.labels(state).set(count)
+        for name, count in ledger.violations(self._database, RECENT_MS).items():
+            self._report(name, max(count, self._violations.get(name, 0)))
+
+    def _report(self, name: str, count: int) -> None:
+        metrics.VIOLATIONS.labels(name).set(count)
+        if count:
+            logger.error("ledger.violated", invariant=name, rows=count)
+
+    def _prune(self) -> bool:
+        """Delete one small batch; whether there is more."""
+        keep = self._keep()
+        pruned = retention.prune(self._database, keep.sources, keep.default_ms, PRUNE_LIMIT)
+        return pruned.events == PRUNE_LIMIT
+
+
+def run(settings: Settings, stopping: threading.Event) -> None:
+    """Tick until ``stopping``. Raises ConfigError, StoreRefused."""
+    snapshot = Snapshot(settings.config_path, os.environ, load_catalogue())
+    database = _open(settings.database_url, stopping)
+    if database is None:
+        return
+    server = exposition.serve(settings.metrics_host, settings.metrics_port, _metrics(settings))
+    broker = build_broker(settings.broker_url, [])
+    scheduler = Scheduler(database, broker, lambda: retention_of(snapshot.config))
+    metrics.BUILD_INFO.labels(__version__).set(1)
+    logger.info("scheduler.started", retention_days=snapshot.config.retention_days)
+    try:
+        while not stopping.is_set():
+            snapshot.refresh()
+            if not scheduler.tick(now_ms()):
+                stopping.wait(TICK_SECONDS)
+    finally:
+        server.stop()
+        database.close()
+        broker.close()
+        logger.info("scheduler.stopped")
+
+
+def main() -> None:
+    """Run as a process: SIGTERM and Ctrl-C stop it in order."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    settings = load_settings(os.environ, Path.cwd())
+    logs.configure(settings.log_level, settings.log_format)
+    try:
+        run(settings, stopping)
+    except (ConfigError, StoreRefused) as error:
+        raise SystemExit(f"The scheduler does not start: {error}") from None
+
+
+def _metrics(settings: Settings) -> Path:
+    return settings.data / "metrics"
+
+
+def _open(url: str, stopping: threading.Event) -> Database | None:
+    while not stopping.is_set():
+        try:
+            return open_database(url)
+        except StoreUnavailable as error:
+            logger.warning("scheduler.waits_for_database", error=str(error))
+            stopping.wait(_WAIT_SECONDS)
+    return None
+
+
+if __name__ == "__main__":
+    main()
