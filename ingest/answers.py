@@ -1,0 +1,159 @@
+"""What the receiver says: one value for every way a request can end.
+
+The interface that senders see (design, Interfaces). An answer also says how the request is
+counted: its ``outcome`` is one of the five that add up to all requests, ``reason`` is a closed
+word for those that were not accepted.
+"""
+
+import asyncio
+import contextlib
+import enum
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import orjson
+from starlette.types import Receive, Send
+
+from ingest.verify import Provider, Reason
+
+_JSON = (b"content-type", b"application/json")
+RETRY_AFTER_SECONDS = 2
+_LINGER_SECONDS = 2.0
+
+_UNPROVED = {
+    Reason.MISSING_SIGNATURE: "The request carries no signature.",
+    Reason.MISSING_SIGNED_HEADER: "A header that the signature covers is missing.",
+    Reason.MALFORMED_SIGNATURE: "The signature is not of the form that this source uses.",
+    Reason.MALFORMED_TIMESTAMP: "The timestamp is not of the form that this source uses.",
+    Reason.STALE_TIMESTAMP: "The timestamp is too far from now: an old request, or a wrong clock.",
+}
+
+
+class Outcome(enum.StrEnum):
+    """How a request ended. Every request ends in exactly one."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+    HANDSHAKE = "handshake"
+    SHED = "shed"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete HTTP answer; ``status`` 0: nobody is there to hear one.
+
+    ``close``: the connection ends, because the rest of the body is not wanted.
+    """
+
+    outcome: Outcome
+    status: int
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = (_JSON,)
+    reason: str = ""
+    close: bool = False
+
+
+def accepted(provider: Provider, event_id: str) -> Answer:
+    """202: the event is committed. Some providers want another success, and get it."""
+    body = b'{"id":"%b","status":"accepted"}' % event_id.encode()
+    return _success(provider, Outcome.ACCEPTED, 202, body)
+
+
+def duplicate(provider: Provider, event_id: str) -> Answer:
+    """200 with the id of the event that was committed before."""
+    said = {
+        "id": event_id,
+        "status": "duplicate",
+        "hint": "This event is stored already; a provider's redelivery keeps its id. To deliver "
+        f"it once more: hookkeeper events replay {event_id}",
+    }
+    return _success(provider, Outcome.DUPLICATE, 200, orjson.dumps(said))
+
+
+def handshake(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
+    """Wrap what a provider's handshake asks for; it claims the receipt of nothing."""
+    raw = tuple((name.lower().encode("latin-1"), v.encode("latin-1")) for name, v in headers)
+    return Answer(Outcome.HANDSHAKE, status, body, raw)
+
+
+def unproved(provider: Provider, reason: Reason) -> Answer:
+    """401, or what makes this provider see a failure. Says the kind of mistake, no more."""
+    message = _UNPROVED.get(reason, "The signature does not match any secret of this source.")
+    return rejected(provider.failure_status, reason.value, message)
+
+
+def rejected(
+    status: int,
+    code: str,
+    message: str,
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+    *,
+    close: bool = False,
+) -> Answer:
+    """An answer to a mistake of the sender."""
+    return Answer(
+        Outcome.REJECTED, status, _error(code, message), (_JSON, *headers), code, close=close
+    )
+
+
+def wrong_method(allowed: Collection[str]) -> Answer:
+    """405 with the methods that this source takes."""
+    names = ", ".join(sorted(allowed))
+    allow = (b"allow", names.encode())
+    return rejected(405, "method_not_allowed", f"This source takes {names}.", (allow,))
+
+
+def disconnected() -> Answer:
+    """Nothing to say to a sender who left before its body was complete."""
+    return Answer(Outcome.REJECTED, 0, b"", (), "client_disconnect")
+
+
+def unavailable(code: str, message: str) -> Answer:
+    """503 with Retry-After: the cause is ours, nothing is stored, the sender should try again."""
+    retry = (b"retry-after", b"%d" % RETRY_AFTER_SECONDS)
+    return Answer(Outcome.SHED, 503, _error(code, message), (_JSON, retry), code)
+
+
+def failed() -> Answer:
+    """500: a mistake in Hookkeeper. The sender should try again; the log has the traceback."""
+    message = "Hookkeeper failed on this request. Nothing is acknowledged; please send it again."
+    return Answer(Outcome.SHED, 500, _error("internal", message), (_JSON,), "internal")
+
+
+async def send_answer(answer: Answer, receive: Receive, send: Send) -> None:
+    """Send it by ASGI.
+
+    Closing a socket with unread bytes resets it, and the sender may never see the answer: so
+    one that closes is sent whole first, and what still comes is thrown away for a moment.
+    """
+    if not answer.status:
+        return
+    headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
+    if answer.close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": answer.close})
+    if answer.close:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                await _discard(receive)
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _discard(receive: Receive) -> None:
+    while (message := await receive())["type"] == "http.request":
+        if not message.get("more_body", False):
+            return
+
+
+def _success(provider: Provider, outcome: Outcome, status: int, body: bytes) -> Answer:
+    if provider.success_body is not None:
+        own = provider.success_body.encode()
+        kind = (b"content-type", b"text/plain; charset=utf-8")
+        return Answer(outcome, provider.success_status or status, own, (kind,))
+    return Answer(outcome, provider.success_status or status, body)
+
+
+def _error(code: str, message: str) -> bytes:
+    return orjson.dumps({"error": {"code": code, "message": message}})

@@ -1,0 +1,113 @@
+"""The commands and their names, in the order in which ``hookkeeper --help`` shows them."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ingest import __version__
+from ingest.cli import (
+    configuration,
+    database,
+    dead,
+    destinations,
+    doctor,
+    events,
+    output,
+    send,
+    sink,
+    tail,
+    up,
+    verify,
+    web,
+    worker,
+)
+from ingest.cli.exits import EXPLANATION, stop
+from ingest.cli.output import Json
+from ingest.errors import HookkeeperError
+
+
+def _group(summary: str) -> typer.Typer:
+    return typer.Typer(help=summary, no_args_is_help=True, rich_markup_mode=None)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"hookkeeper {__version__}")
+        raise typer.Exit
+
+
+def _top(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Receives webhooks, proves who sent them, keeps every one, delivers each.
+
+    Run in the folder of a running `hookkeeper up`, every command finds it by itself.
+    """
+
+
+def version(as_json: Json = False) -> None:
+    """Print the version."""
+    if as_json:
+        output.document({"version": __version__, "python": sys.version.split()[0]})
+    else:
+        print(f"hookkeeper {__version__}")
+
+
+def build() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(epilog=EXPLANATION)(_top)
+    for command in (up.up, web.web, worker.worker, worker.scheduler):
+        app.command()(command)
+    for command in (configuration.init, database.migrate, database.backup):
+        app.command()(command)
+    config = _group("The file hookkeeper.toml.")
+    config.command("check")(configuration.check)
+    app.add_typer(config, name="config")
+    app.command()(send.send)
+    app.add_typer(_events(), name="events")
+    app.add_typer(_dead(), name="dead")
+    app.add_typer(_destinations(), name="destinations")
+    for command in (tail.tail, verify.verify, doctor.doctor, sink.sink, version):
+        app.command()(command)
+    return app
+
+
+def _events() -> typer.Typer:
+    group = _group("What was received: list it, look at one, replay it.")
+    group.command("list")(events.list_)
+    group.command("show")(events.show)
+    group.command("replay")(events.replay)
+    return group
+
+
+def _dead() -> typer.Typer:
+    group = _group("Deliveries that were given up: list them, replay them.")
+    group.command("list")(dead.list_)
+    group.command("replay")(dead.replay)
+    return group
+
+
+def _destinations() -> typer.Typer:
+    group = _group("Where events go: list, pause and resume.")
+    group.command("list")(destinations.list_)
+    group.command("pause")(destinations.pause)
+    group.command("resume")(destinations.resume)
+    return group
+
+
+def run() -> None:
+    """Run the command that was typed; errors that carry a decision become messages."""
+    try:
+        build()(prog_name="hookkeeper")
+    except HookkeeperError as error:
+        stop(error)

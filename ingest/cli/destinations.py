@@ -1,0 +1,100 @@
+"""``hookkeeper destinations``: where events go, and which of them wait."""
+# ruff: noqa: PLC0415  imports wait until the command runs: --help has 150 ms
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ingest.cli import output
+from ingest.cli.exits import CommandFailed
+from ingest.cli.output import Json
+from ingest.events import DestinationKind
+
+if TYPE_CHECKING:
+    from ingest.config.model import Config
+
+Name = Annotated[str, typer.Argument(help="The destination's name.")]
+
+
+def list_(as_json: Json = False) -> None:
+    """List destinations and handlers, and whether they are paused."""
+    from ingest.cli.located import located_config, located_database, located_settings
+    from ingest.store.destinations import paused
+
+    settings = located_settings()
+    known = _known(located_config(settings))
+    with located_database(settings) as database:
+        stopped = {each.name: each for each in paused(database)}
+    rows = [
+        {
+            "name": name,
+            "kind": kind,
+            "paused": name in stopped,
+            "reason": stopped[name].reason if name in stopped else None,
+            "paused_at": stopped[name].paused_at if name in stopped else None,
+        }
+        for name, kind in known.items()
+    ]
+    if as_json:
+        output.document(rows)
+        return
+    output.table(
+        ("name", "kind", "state", "since", "reason"),
+        [
+            (name, kind, "running", "", "")
+            if name not in stopped
+            else (
+                name,
+                kind,
+                "paused",
+                output.moment(stopped[name].paused_at),
+                stopped[name].reason,
+            )
+            for name, kind in known.items()
+        ],
+    )
+
+
+def pause(
+    name: Name,
+    reason: Annotated[str, typer.Option(help="Why, for whoever looks next.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Deliver nothing to a destination for now. Its events are kept and wait."""
+    from ingest.cli.located import located_config, located_database, located_settings
+    from ingest.config.mistakes import did_you_mean
+    from ingest.store.destinations import pause as pause_destination
+
+    settings = located_settings()
+    known = _known(located_config(settings))
+    if name not in known:
+        raise CommandFailed(f"there is no destination {name!r}; {did_you_mean(name, known)}")
+    with located_database(settings) as database:
+        pause_destination(database, name, reason)
+    if as_json:
+        output.document({"name": name, "paused": True})
+    else:
+        print(f"{name} is paused: its deliveries wait. `hookkeeper destinations resume {name}`")
+
+
+def resume(name: Name, as_json: Json = False) -> None:
+    """Deliver to a paused destination again, what waited included."""
+    from ingest.cli.located import located_database
+    from ingest.store.destinations import resume as resume_destination
+
+    with located_database() as database:
+        resume_destination(database, name)
+    if as_json:
+        output.document({"name": name, "paused": False})
+    else:
+        print(f"{name} is running again.")
+
+
+def _known(config: "Config") -> dict[str, DestinationKind]:
+    """Every destination of the configuration and every handler, with its kind."""
+    from ingest.cli.located import add_handlers_path
+    from ingest.handlers import load_handlers
+
+    add_handlers_path()
+    handlers = dict.fromkeys(load_handlers(config.handler_modules), DestinationKind.PYTHON)
+    return {name: each.kind for name, each in config.destinations.items()} | handlers

@@ -1,0 +1,45 @@
+"""Wait until the receiver answers ``GET /readyz`` with 200."""
+
+import asyncio
+
+from ingest.cli.exits import CommandFailed
+
+_READY_SECONDS = 60.0
+_ANSWER_SECONDS = 5.0
+_UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  compared, not bound
+
+
+def reachable(host: str) -> str:
+    """The address at which a server that listens on ``host`` is reached from this machine."""
+    return _UNSPECIFIED.get(host, host)
+
+
+def origin(host: str, port: int | str) -> str:
+    """``http://host:port`` of a server here, IPv6 in brackets."""
+    address = reachable(host)
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+
+
+async def wait_ready(host: str, port: int) -> None:
+    """Return once the receiver is ready. Raises CommandFailed with its answer after 60 s."""
+    deadline = asyncio.get_running_loop().time() + _READY_SECONDS
+    answer = b"it never answered"
+    while asyncio.get_running_loop().time() < deadline:
+        try:
+            answer = await asyncio.wait_for(_ask(reachable(host), port), _ANSWER_SECONDS)
+        except (OSError, TimeoutError):
+            continue
+        if answer.startswith(b"HTTP/1.1 200"):
+            return
+        await asyncio.sleep(0.05)
+    said = answer.rpartition(b"\r\n\r\n")[2].decode(errors="replace")
+    raise CommandFailed(f"the receiver is not ready after {_READY_SECONDS:.0f} s: {said}")
+
+
+async def _ask(host: str, port: int) -> bytes:
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        return await reader.read()
+    finally:
+        writer.close()

@@ -1,0 +1,197 @@
+"""The processes of one folder, from first start to last stop.
+
+The supervisor owns the listening socket, so that a receiver that dies refuses no connection,
+and starts things in the order in which they need each other: Redis, schema, web, workers,
+scheduler.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Awaitable, Mapping
+from socket import socket
+from typing import Any
+
+from ingest.cli.banner import print_ready
+from ingest.cli.demo import write_demo
+from ingest.cli.exits import CommandFailed, Exit
+from ingest.cli.folder import Folder
+from ingest.cli.listening import listen
+from ingest.cli.processes import Child, Command, Guard
+from ingest.cli.programs import Programs
+from ingest.cli.readiness import wait_ready
+from ingest.cli.redis_server import PrivateRedis, private_redis
+from ingest.config.settings import Settings
+
+
+def prepare(
+    settings: Settings, environ: Mapping[str, str], folder: Folder, *, as_json: bool
+) -> "Supervisor":
+    """Find everything that the pipeline needs before any process is started.
+
+    Raises ConfigError (a taken port, with its holder) or CommandFailed (no Redis).
+    """
+    redis = None
+    if not environ.get("HOOKKEEPER_BROKER_URL"):
+        redis = private_redis(settings.data, environ.get("PATH", os.defpath))
+    listener = listen(settings.host, settings.port)
+    metrics_setting = "HOOKKEEPER_METRICS_PORT"
+    with listen(settings.metrics_host, settings.metrics_port, setting=metrics_setting) as metrics:
+        metrics_port = metrics.getsockname()[1]
+    write_demo(settings, environ)
+    given = {
+        "CONFIG": settings.config_path,
+        "DATA": settings.data,
+        "DATABASE_URL": settings.database_url,
+        "BROKER_URL": redis.url if redis else settings.broker_url,
+        "HOST": settings.host,
+        "PORT": listener.getsockname()[1],
+        "METRICS_HOST": settings.metrics_host,
+        "METRICS_PORT": metrics_port,
+    }
+    environ = {**environ, **{f"HOOKKEEPER_{name}": str(value) for name, value in given.items()}}
+    return Supervisor(settings, environ, folder, listener, redis, as_json=as_json)
+
+
+class Supervisor:
+    """Starts, keeps and stops the processes of a pipeline."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        folder: Folder,
+        listener: socket,
+        redis: PrivateRedis | None,
+        *,
+        as_json: bool,
+    ) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._folder = folder
+        self._listener = listener
+        self._redis = redis
+        self._as_json = as_json
+        self._programs = Programs(environ)
+        self._guard = Guard(folder.lock.fileno())
+        self._children: dict[str, Child] = {}
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Start everything, keep it running until a signal, stop everything.
+
+        Raises CommandFailed if something cannot be started; nothing is left running then.
+        """
+        self._obey_signals()
+        starting = asyncio.create_task(self._start())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                await starting  # raises what went wrong
+                await stopping
+        finally:
+            self._stopping.set()
+            starting.cancel()
+            await asyncio.wait({starting})
+            await self._stop()
+
+    def _obey_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup stays nohup
+                loop.add_signal_handler(number, self._signalled)
+
+    def _signalled(self) -> None:
+        if self._stopping.is_set():
+            for child in self._children.values():
+                child.kill()
+        self._stopping.set()
+
+    async def _start(self) -> None:
+        if self._redis is not None:
+            await self._begin(self._redis.command(), self._redis.wait_ready())
+        facts, _ = await asyncio.gather(
+            self._finished("config", "check", "--json"), self._finished("migrate", "--json")
+        )
+        web_ready = wait_ready(self._settings.host, self._listener.getsockname()[1])
+        await self._begin(self._programs.web(self._listener), web_ready)
+        for number in range(1, self._settings.workers + 1):
+            await self._begin(self._programs.worker(number))
+        await self._begin(self._programs.scheduler())
+        self._folder.announce(self._whereabouts())
+        print_ready(facts, self._environ, self._redis, as_json=self._as_json)
+
+    async def _begin(self, command: Command, ready: Awaitable[None] | None = None) -> None:
+        """Start a process, wait until it is ready, and keep it running from then on."""
+        child = Child(command, self._guard)
+        self._children[command.name] = child
+        await child.start()
+        if ready is not None:
+            await self._before_exit(child, ready)
+        child.keep()
+
+    async def _before_exit(self, child: Child, ready: Awaitable[None]) -> None:
+        """Wait for readiness; a process that ends before it is a failed start, not a restart."""
+        exited = asyncio.ensure_future(child.exited())
+        answered = asyncio.ensure_future(ready)
+        try:
+            await asyncio.wait({exited, answered}, return_when=asyncio.FIRST_COMPLETED)
+            if exited.done() and not answered.done():
+                raise _failed_start(child.command.name, exited.result())
+            await answered
+        finally:
+            exited.cancel()
+            answered.cancel()
+            await asyncio.wait({exited, answered})
+
+    async def _finished(self, *command: str) -> Any:
+        """Run one of our short commands; the JSON it printed. Raises CommandFailed with its code.
+
+        Its errors go straight to our stderr.
+        """
+        argv = self._programs.hookkeeper(*command)
+        process = await asyncio.create_subprocess_exec(
+            *argv, env=self._environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        )
+        try:
+            printed, _ = await process.communicate()
+        except asyncio.CancelledError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            raise
+        if process.returncode:
+            raise _failed_start(f"hookkeeper {' '.join(command)}", process.returncode)
+        return json.loads(printed)
+
+    async def _stop(self) -> None:
+        """First what takes work in, last what the others need. Bounded by each one's own bound."""
+        self._listener.close()
+        web = [child for name, child in self._children.items() if name == "web"]
+        redis = [child for name, child in self._children.items() if name == "redis"]
+        others = [child for child in self._children.values() if child not in web + redis]
+        for stage in (web, others, redis):
+            await asyncio.gather(*(child.stop() for child in stage))
+        self._guard.close()
+        if self._redis is not None and self._redis.socket.parent != self._redis.directory:
+            shutil.rmtree(self._redis.socket.parent, ignore_errors=True)
+
+    def _whereabouts(self) -> dict[str, object]:
+        """What run.json tells the commands of this folder."""
+        names = ("DATABASE_URL", "BROKER_URL", "HOST", "PORT", "METRICS_PORT")
+        found = {name.lower(): self._environ[f"HOOKKEEPER_{name}"] for name in names}
+        return {**found, "pid": os.getpid()}
+
+
+def _failed_start(name: str, status: int) -> CommandFailed:
+    code = Exit(status) if status in list(Exit) else Exit.FAILED
+    how = f"exit status {status}" if status >= 0 else f"killed by signal {-status}"
+    return CommandFailed(
+        f"{name} ended while starting ({how}); its message stands above. "
+        "What had been started is stopped again; no event is lost.",
+        code,
+    )

@@ -1,0 +1,67 @@
+"""``hookkeeper web``: the receiver, by uvicorn."""
+# ruff: noqa: PLC0415  imports wait until the command runs: --help has 150 ms
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+#: A request whose connection has begun is answered within this, or lost with its connection.
+_GRACEFUL_SECONDS = 10
+#: Beyond this many open connections uvicorn answers 503 itself: memory is bounded too.
+_CONNECTIONS = 4_096
+
+
+def web(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    workers: Annotated[int, typer.Option(help="Receiver processes on the port.", min=1)] = 1,
+    fd: Annotated[
+        int | None, typer.Option(help="An inherited listening socket, instead of a port.")
+    ] = None,
+) -> None:
+    """Run the receiver: POST /in/{source}."""
+    import socket
+
+    import structlog
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    from ingest.cli.listening import BACKLOG, listen
+    from ingest.config.settings import load_settings
+    from ingest.logs import configure
+
+    for name, value in (("HOST", host), ("PORT", port)):
+        if value is not None:
+            os.environ[f"HOOKKEEPER_{name}"] = str(value)  # the application reads it, spawned too
+    settings = load_settings(os.environ, Path.cwd())
+    configure(settings.log_level, settings.log_format)
+    # uvicorn's own --fd takes every socket for a unix one, and so forgets who the client is.
+    listener = listen(settings.host, settings.port) if fd is None else socket.socket(fileno=fd)
+    bound = listener.getsockname()
+    structlog.get_logger(__name__).info("receiver.listening", host=bound[0], port=bound[1])
+    config = uvicorn.Config(
+        "ingest.app:create_app",
+        factory=True,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        workers=workers,
+        log_config=None,
+        log_level="warning",  # its good news is ours to tell, in one line
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=_GRACEFUL_SECONDS,
+    )
+    if workers > 1:
+        Multiprocess(config, sockets=[listener]).run()
+        return
+    server = uvicorn.Server(config)
+    server.run(sockets=[listener])
+    if not server.started:
+        raise SystemExit(3)

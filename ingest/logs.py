@@ -1,0 +1,221 @@
+"""Structured logs: one JSON object a line on stdout, for our lines and for the libraries'.
+
+``configure`` is called once by each process. Libraries that log through the standard library
+(uvicorn, dramatiq, alembic) pass the same processors, so every line has the same shape. The
+last processors are two safety nets: values whose key names a secret are masked, and control
+characters are written as escapes, so that no value can forge a line or drive a terminal
+(uvicorn < 0.11.7 had that hole: research/ops.md §3.7).
+
+Writing a log line never raises: a reader that went away must not fail a request.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, BinaryIO, Literal
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+LogFormat = Literal["json", "console"]
+
+MASK = "[redacted]"
+#: Keys whose values are never written, compared in lower case with "-" as "_".
+DENIED = frozenset(
+    {
+        "api_key",
+        "authorization",
+        "body",
+        "cookie",
+        "credential",
+        "headers",
+        "password",
+        "payload",
+        "private_key",
+        "proxy_authorization",
+        "query",
+        "secret",
+        "secrets",
+        "set_cookie",
+        "signature",
+        "token",
+    }
+)
+_DENIED_ENDINGS = ("_api_key", "_password", "_secret", "_signature", "_token")
+_URL_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]*@")
+# C0, DEL, C1, lone surrogates, and the characters that break or reorder a line on a terminal.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+_INTEGERS = 1 << 63  # what a JSON reader can be trusted with, and orjson writes
+#: Fields that are several lines long by nature.
+_TRACEBACKS = ("exception", "stack")
+
+
+def configure(level: str, log_format: LogFormat, stream: BinaryIO | None = None) -> None:
+    """Send every log line of this process to ``stream`` (standard output by default).
+
+    ``level`` is a standard name in any case. Raises ValueError for an unknown one.
+    """
+    threshold = logging.getLevelNamesMapping().get(level.upper())
+    if threshold is None:
+        raise ValueError(f"{level!r} is not a log level; use debug, info, warning or error")
+    target = sys.stdout.buffer if stream is None else stream
+    processors = _processors(log_format)
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=lambda *names: _LineLogger(target, *names),
+        cache_logger_on_first_use=True,
+    )
+    _adopt_standard_logging(threshold, _LineHandler(target, processors))
+
+
+def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Mask values by the name of their key, at any depth: the net below careful callers."""
+    return {key: _redacted(key, value) for key, value in event.items()}
+
+
+def escape(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Write control characters as escapes; tracebacks keep their line breaks, indented."""
+    return {
+        key: _escaped_traceback(value) if key in _TRACEBACKS else _escaped(value)
+        for key, value in event.items()
+    }
+
+
+def _processors(log_format: LogFormat) -> list[Processor]:
+    render: Processor = _render_json
+    if log_format == "console":
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+        render = _encoded(renderer)
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        _add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        redact,
+        escape,
+        render,
+    ]
+
+
+def _add_logger_name(logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if logger is not None:
+        event["logger"] = logger.name
+    return event
+
+
+def _render_json(_logger: WrappedLogger, _method: str, event: EventDict) -> bytes:
+    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _encoded(renderer: Callable[[WrappedLogger, str, EventDict], str]) -> Processor:
+    def render(logger: WrappedLogger, method: str, event: EventDict) -> bytes:
+        return renderer(logger, method, event).encode("utf-8", "backslashreplace")
+
+    return render
+
+
+def _redacted(key: object, value: Any) -> Any:
+    name = str(key).lower().replace("-", "_")
+    if name in DENIED or name.endswith(_DENIED_ENDINGS):
+        return MASK
+    if isinstance(value, dict):
+        return {inner: _redacted(inner, item) for inner, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted("", item) for item in value]
+    if isinstance(value, str) and "://" in value:
+        return _URL_PASSWORD.sub(f"://{MASK}@", value)
+    return value
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNSAFE.sub(_escape_match, value)
+    if isinstance(value, dict):
+        return {_escaped(str(key)): _escaped(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_escaped(item) for item in value]
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int) and -_INTEGERS <= value < _INTEGERS:
+        return value
+    return _escaped(str(value))
+
+
+def _escaped_traceback(value: Any) -> str:
+    lines = str(value).split("\n")
+    return "\n    ".join(_UNSAFE.sub(_escape_match, line) for line in lines)
+
+
+def _escape_match(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004 - one byte
+
+
+class _LineLogger:
+    """What structlog hands a rendered line to."""
+
+    def __init__(self, stream: BinaryIO, name: str = "") -> None:
+        self.name = name
+        self._stream = stream
+
+    def msg(self, line: bytes) -> None:
+        _write(self._stream, line)
+
+    debug = info = warning = error = critical = exception = log = msg
+
+
+class _LineHandler(logging.Handler):
+    """The standard library's records, through the same processors as our own lines."""
+
+    def __init__(self, stream: BinaryIO, processors: list[Processor]) -> None:
+        super().__init__()
+        self._stream = stream
+        self._processors = processors
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event: Any = {"event": _message(record)}
+        if record.exc_info:
+            event["exc_info"] = record.exc_info
+        for processor in self._processors:
+            event = processor(record, record.levelname.lower(), event)
+        _write(self._stream, event)
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - a library's bad log call must not break the library
+        return f"{record.msg} (its arguments do not fit)"
+
+
+def _write(stream: BinaryIO, line: bytes) -> None:
+    try:
+        stream.write(line + b"\n")
+        stream.flush()
+    except (OSError, ValueError):
+        pass  # the reader of our output went away; the work goes on
+
+
+def _adopt_standard_logging(threshold: int, handler: logging.Handler) -> None:
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        if type(old) in (logging.StreamHandler, _LineHandler):  # leaves pytest's own handlers
+            root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(threshold)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.asgi", "dramatiq", "alembic"):
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.propagate = True
+    # The receiver writes one line a request itself; uvicorn asks hasHandlers() before it does.
+    access = logging.getLogger("uvicorn.access")
+    access.handlers.clear()
+    access.propagate = False

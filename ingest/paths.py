@@ -1,0 +1,64 @@
+"""The receiver's paths, and its life as an ASGI application."""
+
+from typing import Protocol
+
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ingest import answers
+from ingest.errors import HookkeeperError
+from ingest.health import Alive, Health, Ready
+
+
+class Startable(Protocol):
+    """What stands behind the paths."""
+
+    health: Health
+
+    @property
+    def receiver(self) -> ASGIApp:
+        """The endpoint of ``/in/{source}``."""
+
+    async def start(self) -> None:
+        """Begin to accept."""
+
+    async def stop(self) -> None:
+        """Finish what was begun."""
+
+
+class Application(Router):
+    """Starlette's router without its middleware: the receiver handles its own errors.
+
+    A reason not to start is said in one message instead of a traceback.
+    """
+
+    def __init__(self, reception: Startable) -> None:
+        super().__init__(
+            routes=[
+                Route("/in/{source}", reception.receiver),
+                Route("/livez", Alive(), methods=["GET"]),
+                Route("/readyz", Ready(reception.health), methods=["GET"]),
+            ],
+            redirect_slashes=False,  # senders do not follow redirects
+            default=_nothing_here,
+        )
+        self._reception = reception
+
+    async def lifespan(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Start, wait for the server to stop, and stop."""
+        await receive()
+        try:
+            await self._reception.start()
+        except HookkeeperError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._reception.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "http":
+        answer = answers.rejected(404, "not_found", "Senders post to /in/{source}.")
+        await answers.send_answer(answer, receive, send)

@@ -1,0 +1,252 @@
+"""``/in/{source}``: prove the request, commit it, and only then say so.
+
+A bare ASGI endpoint: one pass over the headers, no thread hop but the writer's. Every request
+is counted once when it starts and once when it ends, whatever happens in between (design,
+promise 3), and leaves one log line.
+"""
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+import uuid_utils
+from starlette.types import Receive, Scope, Send
+
+from ingest import answers, body, handshake
+from ingest.answers import Answer, Outcome
+from ingest.config.model import Config, Source
+from ingest.credentials import CredentialKey
+from ingest.entrances import Entrance, Entrances
+from ingest.errors import RowRejected, StoreUnavailable
+from ingest.events import Accepted, Arrival
+from ingest.heading import Heading, read_heading
+from ingest.health import Health
+from ingest.verify import Reason, Rejected, Request, Verified, dedupe_key, verify
+
+logger = structlog.get_logger(__name__)
+
+#: Bodies from here on are hashed and verified beside the event loop: 25 MB take it 30 ms.
+_LARGE_BODY = 1 << 20
+_SHOWN_NAME = 100
+
+
+class Acceptor(Protocol):
+    """What the receiver needs of the writer."""
+
+    async def accept(self, arrival: Arrival) -> Accepted:
+        """Return after the commit. Raises StoreUnavailable and RowRejected."""
+
+
+@dataclass(slots=True)
+class _Visit:
+    """One request, and what becomes known of it until its log line is written."""
+
+    entrance: Entrance
+    heading: Heading
+    name: str
+    method: str
+    now: int
+    started: float
+    size: int = 0
+    event_id: str = ""
+    event_type: str = ""
+    detail: str = ""
+
+
+class Receiver:
+    """The endpoint. ``clock``: ms since the epoch. ``public_url``: as senders know this server."""
+
+    def __init__(
+        self,
+        *,
+        config: Callable[[], Config],
+        acceptor: Acceptor,
+        key: CredentialKey,
+        health: Health,
+        in_flight: body.InFlight,
+        public_url: str | None = None,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._entrances = Entrances(config)
+        self._acceptor = acceptor
+        self._key = key
+        self._health = health
+        self._in_flight = in_flight
+        self._public_url = public_url
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; count and log it, whatever comes."""
+        visit = self._begin(scope)
+        answer = answers.failed()
+        try:
+            answer = await self._answer(visit, receive)
+        except body.ClientDisconnected:
+            answer = answers.disconnected()
+        except asyncio.CancelledError:
+            answer = answers.unavailable("cancelled", "The receiver is stopping.")
+            raise
+        except Exception:
+            logger.exception("request.failed", trace_id=visit.heading.trace_id)
+        finally:
+            _end(visit, answer)
+        await answers.send_answer(answer, receive, send)
+
+    def _begin(self, scope: Scope) -> _Visit:
+        name = scope["path_params"]["source"]
+        entrance = self._entrances.find(name)
+        entrance.begin()
+        return _Visit(
+            entrance=entrance,
+            heading=read_heading(scope, self._public_url, secrets.token_hex(16)),
+            name=name,
+            method=scope["method"],
+            now=self._clock(),
+            started=time.perf_counter(),
+        )
+
+    async def _answer(self, visit: _Visit, receive: Receive) -> Answer:
+        source = visit.entrance.source
+        if source is None:
+            return answers.rejected(404, "unknown_source", "No source has this name.")
+        refusal = self._refusal(source, visit)
+        if refusal is not None:
+            return refusal
+        with self._in_flight.lease() as lease:
+            request = await self._read(source, visit, receive, lease)
+            if isinstance(request, Answer):
+                return request
+            if visit.size < _LARGE_BODY:
+                judged = self._judge(source, visit, request)
+            else:
+                judged = await asyncio.to_thread(self._judge, source, visit, request)
+            return (
+                judged if isinstance(judged, Answer) else await self._store(source, visit, judged)
+            )
+
+    def _refusal(self, source: Source, visit: _Visit) -> Answer | None:
+        """What can be said before the body is read."""
+        allowed = handshake.methods(source.provider)
+        if visit.method not in allowed:
+            return answers.wrong_method(allowed)
+        if visit.heading.too_large:
+            return answers.rejected(431, "head_too_large", "The headers are too many or too long.")
+        if self._health.draining:
+            return answers.unavailable("draining", "This receiver is stopping.")
+        if self._health.disk.low:
+            return answers.unavailable("disk_low", "The receiver has no room for more events.")
+        if self._in_flight.full:
+            return answers.unavailable("in_flight", "Too much is being received at once.")
+        return None
+
+    async def _read(
+        self, source: Source, visit: _Visit, receive: Receive, lease: body.Lease
+    ) -> Request | Answer:
+        heading = visit.heading
+        try:
+            whole = await body.read_body(receive, heading.content_length, source.max_body, lease)
+        except body.BodyTooLarge as error:
+            message = f"This source takes bodies of at most {source.max_body} bytes."
+            return answers.rejected(413, "too_large", message, close=error.unread)
+        except body.TooSlow:
+            return answers.rejected(408, "too_slow", "The body took too long.", close=True)
+        except body.TooMuchInFlight:
+            return answers.unavailable("in_flight", "Too much is being received at once.")
+        visit.size = len(whole)
+        return Request(visit.method, heading.url, heading.headers, whole)
+
+    def _judge(self, source: Source, visit: _Visit, request: Request) -> Arrival | Answer:
+        """Prove the request: an arrival to store, or the answer if there is none."""
+        provider = source.provider
+        if provider.handshake is not None:
+            reply = handshake.answer(provider, request, source.options, source.secrets, visit.now)
+            if reply is not None:
+                return answers.handshake(reply.status, reply.headers, reply.body)
+        verdict = verify(provider, request, source.secrets, visit.now)
+        if isinstance(verdict, Verified):
+            return self._arrival(source, visit, verdict, request)
+        return _unproved(source, visit, verdict)
+
+    def _arrival(
+        self, source: Source, visit: _Visit, verified: Verified, request: Request
+    ) -> Arrival:
+        entrance, heading = visit.entrance, visit.heading
+        visit.event_id = str(uuid_utils.uuid7())
+        visit.event_type = verified.event_type
+        digest = hashlib.sha256(request.body).digest()
+        key = dedupe_key(source.name, source.provider, verified, digest, source.dedupe)
+        return Arrival(
+            event_id=visit.event_id,
+            source=source.name,
+            type=verified.event_type,
+            provider_event_id=verified.event_id,
+            received_at=visit.now,
+            headers=self._key.conceal_headers(heading.headers, entrance.credential_headers),
+            query=self._key.conceal_query(heading.query, entrance.credential_query),
+            content_type=heading.content_type,
+            body=request.body,
+            body_sha256=digest,
+            trace_id=heading.trace_id,
+            secret_name=verified.secret_name,
+            dedupe_key=key,
+            dedupe_expires_at=None if key is None else visit.now + source.dedupe_window_ms,
+        )
+
+    async def _store(self, source: Source, visit: _Visit, arrival: Arrival) -> Answer:
+        try:
+            stored = await self._acceptor.accept(arrival)
+        except StoreUnavailable as error:
+            visit.detail = str(error)
+            return answers.unavailable("database", "The event could not be committed in time.")
+        except RowRejected as error:
+            # What we derive is cleaned, so this is a mistake of ours: never a 4xx.
+            visit.detail = str(error)
+            return answers.unavailable("not_storable", "The event could not be stored as it is.")
+        visit.event_id = stored.event_id
+        if not stored.duplicate:
+            return answers.accepted(source.provider, stored.event_id)
+        if stored.conflicting:
+            visit.detail = "another body under the same id; it is kept beside the first"
+        return answers.duplicate(source.provider, stored.event_id)
+
+
+def _unproved(source: Source, visit: _Visit, verdict: Rejected) -> Answer:
+    visit.detail = verdict.detail
+    if verdict.reason is Reason.NO_SECRET:  # the operator's mistake: the sender should not give up
+        return answers.unavailable("no_secret", "This source has no secret that is in force.")
+    return answers.unproved(source.provider, verdict.reason)
+
+
+def _end(visit: _Visit, answer: Answer) -> None:
+    seconds = time.perf_counter() - visit.started
+    visit.entrance.end(answer, visit.size, seconds)
+    fields: dict[str, object] = {
+        "trace_id": visit.heading.trace_id,
+        "source": visit.entrance.label,
+        "bytes": visit.size,
+        "duration_ms": round(seconds * 1000, 2),
+    }
+    if visit.detail:
+        fields["detail"] = visit.detail
+    if answer.outcome in (Outcome.ACCEPTED, Outcome.DUPLICATE):
+        fields |= {"event_id": visit.event_id, "type": visit.event_type}
+    else:
+        fields |= {"status": answer.status, "method": visit.method, "reason": answer.reason}
+    if visit.entrance.source is None:
+        fields["requested"] = visit.name[:_SHOWN_NAME]
+    match answer.outcome:
+        case Outcome.ACCEPTED:
+            logger.info("event.accepted", **fields)
+        case Outcome.DUPLICATE:
+            logger.info("event.duplicate", **fields)
+        case Outcome.HANDSHAKE:
+            logger.info("handshake.answered", **fields)
+        case Outcome.REJECTED:
+            logger.warning("request.rejected", **fields)
+        case Outcome.SHED:
+            logger.warning("request.shed", **fields)

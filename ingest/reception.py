@@ -1,0 +1,127 @@
+"""The receiver's parts, started in order and stopped in the opposite one.
+
+A database or broker that cannot be reached is no reason not to start: senders get an honest 503
+meanwhile, and it is used as soon as it answers. A database that must not be used is one.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from ingest import __version__, exposition, metrics, queue
+from ingest.body import InFlight
+from ingest.config.settings import Settings
+from ingest.config.snapshot import Snapshot
+from ingest.credentials import load_key
+from ingest.disk import Disk
+from ingest.health import Health
+from ingest.publisher import Publisher
+from ingest.receive import Receiver
+from ingest.store import open_database
+from ingest.writer import Writer
+
+logger = structlog.get_logger(__name__)
+
+_TICK_SECONDS = 2.0
+_SQLITE = "sqlite:///"
+
+
+class Reception:
+    """Everything that a receiver process runs. ``metrics_folder`` None: nobody serves metrics.
+
+    Raises ConfigError where the configuration or the key file cannot be used.
+    """
+
+    def __init__(self, settings: Settings, snapshot: Snapshot, metrics_folder: Path | None) -> None:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        self._settings = settings
+        self._snapshot = snapshot
+        self._metrics_folder = metrics_folder
+        self._metrics_server: exposition.Server | None = None
+        self._ticking: asyncio.Task[None] | None = None
+        self._broker = queue.build_broker(settings.broker_url, [])
+        self._publisher = Publisher(queue.DISPATCH, self._publish)
+        self._writer = Writer(
+            lambda: open_database(settings.database_url),
+            self._publisher.offer,
+            timeout_seconds=settings.commit_timeout_seconds,
+        )
+        self._in_flight = InFlight(settings.max_in_flight)
+        self.health = Health(self._writer, Disk(_folders(settings), settings.disk_low_water))
+        self.receiver = Receiver(
+            config=lambda: snapshot.config,
+            acceptor=self._writer,
+            key=load_key(settings.key_file),
+            health=self.health,
+            in_flight=self._in_flight,
+            public_url=settings.public_url,
+        )
+
+    async def start(self) -> None:
+        """Begin to accept. Raises StoreRefused where the database must not be used."""
+        try:
+            await self._writer.start()
+        except BaseException:
+            await self._writer.stop()
+            raise
+        self._publisher.start()
+        if self._metrics_folder is not None:
+            self._metrics_server = exposition.serve(
+                self._settings.metrics_host, self._settings.metrics_port, self._metrics_folder
+            )
+        metrics.BUILD_INFO.labels(__version__).set(1)
+        self._ticking = asyncio.create_task(self._tick())
+        self._announce()
+
+    async def stop(self) -> None:
+        """Refuse what is new, finish what was begun, and let go of everything."""
+        self.health.draining = True
+        if self._ticking is not None:
+            self._ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticking
+        await self._writer.stop()
+        await asyncio.to_thread(self._publisher.stop)
+        self._broker.client.close()
+        if self._metrics_server is not None:
+            await asyncio.to_thread(self._metrics_server.stop)
+        logger.info("receiver.stopped")
+
+    def _publish(self, ids: Sequence[str]) -> None:
+        queue.publish_events(self._broker, ids)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            metrics.IN_FLIGHT_BYTES.set(self._in_flight.held)
+            try:
+                await asyncio.to_thread(self._snapshot.refresh)
+            except Exception:
+                logger.exception("config.refresh_failed")
+
+    def _announce(self) -> None:
+        config = self._snapshot.config
+        logger.info(
+            "receiver.started",
+            version=__version__,
+            sources=sorted(config.sources),
+            retention_days=config.retention_days,
+            retention_days_of_sources={
+                source.name: source.retention_days
+                for source in config.sources.values()
+                if source.retention_days is not None
+            },
+            hint="events older than the retention are deleted; set retention in hookkeeper.toml",
+        )
+
+
+def _folders(settings: Settings) -> list[Path]:
+    """Where a full disk would hurt: the data folder, and that of a SQLite file elsewhere."""
+    folders = [settings.data]
+    if settings.database_url.startswith(_SQLITE):
+        file = settings.database_url.removeprefix(_SQLITE).partition("?")[0]
+        folders.append(Path(file).absolute().parent)
+    return folders

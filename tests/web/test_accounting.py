@@ -1,0 +1,194 @@
+"""Design promise 3, per process: received = accepted + duplicate + rejected + handshake + shed."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from starlette.types import Message, Scope
+
+from ingest.app import create_app
+from ingest.config.settings import Settings
+from ingest.credentials import CredentialKey
+from ingest.disk import Disk
+from ingest.errors import RowRejected
+from ingest.events import Accepted, Arrival
+from ingest.health import Health
+from tests.web.rig import (
+    github_headers,
+    receiving,
+    requests_by_outcome,
+    sample,
+    slack_headers,
+)
+
+pytestmark = pytest.mark.anyio
+SOURCES = ("github", "slack", "open", "small", "token", "unknown")
+
+
+class Books:
+    """What was counted since the books were opened."""
+
+    def __init__(self) -> None:
+        self._before = self._read()
+
+    def received(self) -> float:
+        return sum(after[0] - before[0] for before, after in self._pairs())
+
+    def ended(self, outcome: str) -> float:
+        return sum(after[1][outcome] - before[1][outcome] for before, after in self._pairs())
+
+    def balanced(self) -> bool:
+        """Of every source, and of all together."""
+        return all(
+            after[0] - before[0] == sum(after[1].values()) - sum(before[1].values())
+            for before, after in self._pairs()
+        )
+
+    def _pairs(self) -> list[Any]:
+        return list(zip(self._before, self._read(), strict=True))
+
+    def _read(self) -> list[tuple[float, dict[str, float]]]:
+        return [
+            (sample("hookkeeper_received_total", source=name), requests_by_outcome(name))
+            for name in SOURCES
+        ]
+
+
+async def test_every_way_a_request_can_end_is_counted_once(settings: Settings) -> None:
+    books = Books()
+    challenge = b'{"type":"url_verification","challenge":"c"}'
+    async with receiving(settings) as client:
+        for _ in range(2):
+            await client.post("/in/github", content=b"{}", headers=github_headers(b"{}"))
+        await client.post("/in/github", content=b"{}")
+        await client.post("/in/nobody", content=b"{}")
+        await client.get("/in/github")
+        await client.post("/in/small", content=b"x" * 2000)
+        signed = slack_headers(challenge, int(time.time()))
+        await client.post("/in/slack", content=challenge, headers=signed)
+    assert books.balanced()
+    assert books.received() == 7
+    assert {one: books.ended(one) for one in ("accepted", "duplicate", "handshake", "shed")} == {
+        "accepted": 1,
+        "duplicate": 1,
+        "handshake": 1,
+        "shed": 0,
+    }
+    assert books.ended("rejected") == 4
+
+
+async def test_a_sender_who_leaves_mid_body_counts_as_rejected_and_leaves_nothing(
+    settings: Settings,
+) -> None:
+    books = Books()
+    before = sample("hookkeeper_rejected_total", source="open", reason="client_disconnect")
+    app = create_app(settings)
+    messages: list[Message] = [
+        {"type": "http.request", "body": b"half of", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent = await call(app, messages)
+    assert sent == []
+    assert books.balanced()
+    after = sample("hookkeeper_rejected_total", source="open", reason="client_disconnect")
+    assert after == before + 1
+
+
+async def test_a_mistake_of_ours_is_a_500_and_counts_as_shed(settings: Settings) -> None:
+    books = Books()
+    app = create_app(settings)
+    messages: list[Message] = [{"type": "http.request"}, {"type": "http.request"}]
+    messages[0]["body"] = 7  # no server sends this: whatever fails inside looks like it
+    sent = await call(app, messages)
+    assert sent[0]["status"] == 500
+    assert books.balanced()
+    assert books.ended("shed") == 1
+
+
+async def test_a_cancelled_request_is_counted_too(settings: Settings) -> None:
+    """uvicorn cancels what is not done at the end of its patience when it stops."""
+    books = Books()
+    app = create_app(settings)
+    waiting = asyncio.Event()
+
+    async def receive() -> Message:
+        waiting.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(_message: Message) -> None:
+        raise AssertionError
+
+    request = asyncio.create_task(app(scope(), receive, send))
+    await waiting.wait()
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert books.balanced()
+    assert books.ended("shed") == 1
+
+
+async def test_a_row_that_cannot_be_stored_is_our_fault_not_the_senders(
+    settings: Settings,
+) -> None:
+    """No 4xx: the sender tries again, and the operator reads about it meanwhile.
+
+    The acceptor stands in for the store: what we derive is cleaned, so no request gets there.
+    """
+    from ingest.body import InFlight  # noqa: PLC0415 - only this test builds one by hand
+    from ingest.config.snapshot import Snapshot  # noqa: PLC0415
+    from ingest.receive import Receiver  # noqa: PLC0415
+    from ingest.verify import load_catalogue  # noqa: PLC0415
+
+    class Refusing:
+        trouble = None
+
+        async def accept(self, _arrival: Arrival) -> Accepted:
+            raise RowRejected("a value the database cannot hold")
+
+    import os  # noqa: PLC0415
+
+    snapshot = Snapshot(settings.config_path, os.environ, load_catalogue())
+    receiver = Receiver(
+        config=lambda: snapshot.config,
+        acceptor=Refusing(),
+        key=CredentialKey(bytes(32)),
+        health=Health(Refusing(), Disk([settings.config_path.parent], 0)),
+        in_flight=InFlight(1000),
+    )
+    books = Books()
+    sent = await call(receiver, [{"type": "http.request", "body": b"x"}])
+    assert sent[0]["status"] == 503
+    assert (b"retry-after", b"2") in sent[0]["headers"]
+    assert books.balanced()
+
+
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+def scope() -> Scope:
+    return {
+        "type": "http",
+        "method": "POST",
+        "path": "/in/open",
+        "raw_path": b"/in/open",
+        "query_string": b"",
+        "headers": [],
+        "path_params": {"source": "open"},
+    }
+
+
+async def call(app: App, messages: list[Message]) -> list[Message]:
+    """Speak ASGI to an application, for what no HTTP client can do."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope(), receive, send)
+    return sent
