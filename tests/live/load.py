@@ -1,0 +1,57 @@
+"""Load with an outside log: what was acknowledged is written down by the sender itself."""
+
+import http.client
+import json
+import threading
+import uuid
+from types import TracebackType
+from typing import Self
+
+from tests.pipeline import Pipeline, github_headers
+
+SENDERS = 4
+
+
+class Load:
+    """A few senders that post distinct signed events until told to stop.
+
+    ``acknowledged`` holds the ids of every 2xx, taken down when the answer was read. A refused
+    connection, a 503 or a cut answer acknowledges nothing, and the sender simply goes on.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.acknowledged: set[str] = set()
+        self.refused = 0
+        self._pipeline = pipeline
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._send) for _ in range(SENDERS)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _send(self) -> None:
+        while not self._stop.is_set():
+            body = json.dumps({"n": str(uuid.uuid4())}).encode()
+            try:
+                answer = self._pipeline.post("github", body, github_headers(body))
+            except (OSError, http.client.HTTPException, ValueError):
+                self.refused += 1
+                continue
+            if answer.status == 202:
+                self.acknowledged.add(answer.id)
+            else:
+                self.refused += 1
+            # A few dozen a second from each sender: the faults are the subject, not the speed.
+            self._stop.wait(0.02)
