@@ -33,7 +33,7 @@ def methods(provider: Provider) -> frozenset[str]:
 def answer(
     provider: Provider,
     request: Request,
-    options: Mapping[str, Any],  # noqa: ARG001 -- verify tokens and the like, from issue 4 on
+    options: Mapping[str, Any],  # noqa: ARG001 -- verify tokens of other providers; Slack has none
     secrets: Sequence[Secret],
     now: int | None,
 ) -> Response | None:

@@ -11,7 +11,7 @@ from ingest.config.mistakes import Mistakes, did_you_mean, listed
 from ingest.config.model import DEFAULT_DEDUPE_WINDOW_MS, Source
 from ingest.config.references import References
 from ingest.config.schema import SecretEntry, SourceTable, note, read_table
-from ingest.verify.keys import decode_key
+from ingest.verify.keys import usable
 from ingest.verify.provider import Provider, custom_provider
 from ingest.verify.request import Secret
 
@@ -134,8 +134,8 @@ def _check_secrets(
         example = '["env:NAME"] or ["file:PATH"]'
         mistakes.add_missing(table, "secrets", f"is missing; what the sender signs with: {example}")
     for secret in secrets:
-        if decode_key(provider.secret_format, secret.value) is None:
-            form = provider.secret_format
+        if not usable(provider, secret.value):
+            form = "user:password" if provider.family == "basic" else provider.secret_format
             mistakes.add(table, "secrets", f"{secret.name} is not {form}, as {provider.slug}'s are")
 
 

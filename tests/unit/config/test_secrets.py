@@ -1,5 +1,7 @@
 """Secrets are named in hookkeeper.toml, never written there, and never shown."""
 
+import base64
+
 import pytest
 
 from tests.unit.config.conftest import Folder
@@ -120,3 +122,21 @@ def test_a_secret_in_the_wrong_encoding_is_found_at_the_start(folder: Folder) ->
     assert "[sources.a] secrets: env:SECRET is not whsec" in message
     assert "[destinations.b] secret: env:SECRET begins with whsec_" in message
     assert "***" not in message
+
+
+def test_a_public_key_of_standard_webhooks_is_a_secret_that_works(folder: Folder) -> None:
+    folder.secret("public", "whpk_" + base64.b64encode(bytes(32)).decode())
+
+    config = folder.load('[sources.s]\nprovider = "standardwebhooks"\nsecrets = ["file:public"]')
+
+    assert config.sources["s"].secrets[0].name == "file:public"
+
+
+def test_a_basic_secret_without_a_password_is_refused(folder: Folder) -> None:
+    folder.secret("user", "only-a-user")
+
+    message = folder.refused(
+        '[sources.s]\nsecrets = ["file:user"]\n[sources.s.scheme]\nfamily = "basic"\n'
+    )
+
+    assert "file:user is not user:password" in message
