@@ -19,8 +19,7 @@ import structlog
 from ingest import metrics
 from ingest.errors import HookkeeperError, RowRejected, StoreRefused, StoreUnavailable
 from ingest.events import Accepted, Arrival
-from ingest.store import Database
-from ingest.store.accept import accept as store_accept
+from ingest.store import Database, accept
 
 logger = structlog.get_logger(__name__)
 
@@ -197,7 +196,7 @@ class Writer:
         if self._database is None:
             return [StoreUnavailable(self._trouble) for _ in arrivals]
         try:
-            outcomes = store_accept(self._database, arrivals)
+            outcomes = accept.accept(self._database, arrivals)
         except HookkeeperError as error:
             self._unwell(error)
             return [StoreUnavailable(str(error)) for _ in arrivals]

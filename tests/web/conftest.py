@@ -1,4 +1,4 @@
-"""Fixtures of the receiver's tests: SQLite where the database does not matter, both where it does."""
+"""Fixtures of the receiver's tests: SQLite where the kind of database does not matter."""
 
 from pathlib import Path
 

@@ -1,6 +1,7 @@
 """Design promise 3, per process: received = accepted + duplicate + rejected + handshake + shed."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,13 +9,17 @@ from typing import Any
 import pytest
 from starlette.types import Message, Scope
 
+from ingest import answers, body
 from ingest.app import create_app
 from ingest.config.settings import Settings
+from ingest.config.snapshot import Snapshot
 from ingest.credentials import CredentialKey
 from ingest.disk import Disk
 from ingest.errors import RowRejected
 from ingest.events import Accepted, Arrival
 from ingest.health import Health
+from ingest.receive import Receiver
+from ingest.verify import load_catalogue
 from tests.web.rig import (
     github_headers,
     receiving,
@@ -34,10 +39,11 @@ class Books:
         self._before = self._read()
 
     def received(self) -> float:
-        return sum(after[0] - before[0] for before, after in self._pairs())
+        return float(sum(after[0] - before[0] for before, after in self._pairs()))
 
     def ended(self, outcome: str) -> float:
-        return sum(after[1][outcome] - before[1][outcome] for before, after in self._pairs())
+        pairs = self._pairs()
+        return float(sum(after[1][outcome] - before[1][outcome] for before, after in pairs))
 
     def balanced(self) -> bool:
         """Of every source, and of all together."""
@@ -137,10 +143,6 @@ async def test_a_row_that_cannot_be_stored_is_our_fault_not_the_senders(
 
     The acceptor stands in for the store: what we derive is cleaned, so no request gets there.
     """
-    from ingest.body import InFlight  # noqa: PLC0415 - only this test builds one by hand
-    from ingest.config.snapshot import Snapshot  # noqa: PLC0415
-    from ingest.receive import Receiver  # noqa: PLC0415
-    from ingest.verify import load_catalogue  # noqa: PLC0415
 
     class Refusing:
         trouble = None
@@ -148,20 +150,31 @@ async def test_a_row_that_cannot_be_stored_is_our_fault_not_the_senders(
         async def accept(self, _arrival: Arrival) -> Accepted:
             raise RowRejected("a value the database cannot hold")
 
-    import os  # noqa: PLC0415
-
     snapshot = Snapshot(settings.config_path, os.environ, load_catalogue())
     receiver = Receiver(
         config=lambda: snapshot.config,
         acceptor=Refusing(),
         key=CredentialKey(bytes(32)),
         health=Health(Refusing(), Disk([settings.config_path.parent], 0)),
-        in_flight=InFlight(1000),
+        in_flight=body.InFlight(1000),
     )
     books = Books()
     sent = await call(receiver, [{"type": "http.request", "body": b"x"}])
     assert sent[0]["status"] == 503
     assert (b"retry-after", b"2") in sent[0]["headers"]
+    assert books.balanced()
+
+
+async def test_a_sender_that_never_finishes_is_let_go(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes would count as in flight for ever, until everybody else is shed."""
+    monkeypatch.setattr(body, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(answers, "_LINGER_SECONDS", 0.05)
+    books = Books()
+    sent = await call(create_app(settings), [{"type": "http.request", "more_body": True}])
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
     assert books.balanced()
 
 
@@ -185,6 +198,8 @@ async def call(app: App, messages: list[Message]) -> list[Message]:
     sent: list[Message] = []
 
     async def receive() -> Message:
+        if not messages:  # as a server: nothing more comes until the sender does something
+            await asyncio.Event().wait()
         return messages.pop(0)
 
     async def send(message: Message) -> None:

@@ -88,17 +88,17 @@ async def test_a_database_that_is_away_at_the_start_is_used_once_it_answers(
 async def test_a_database_that_restarts_is_used_again_without_ours(
     tmp_path: Path, postgres_url: str, postgres_server: PostgresServer
 ) -> None:
-    acknowledged = []
+    acknowledged: list[str] = []
     async with receiving(make_settings(tmp_path, postgres_url)) as client:
+
+        async def accepts() -> bool:
+            answer = await client.post("/in/open", content=b"x")
+            acknowledged.extend([answer.json()["id"]] if answer.status_code == 202 else [])
+            return answer.status_code == 202
+
+        assert await accepts()
         for _ in range(2):
-            acknowledged += [(await client.post("/in/open", content=b"x")).json()["id"]]
             await asyncio.to_thread(postgres_server.restart)
-
-            async def accepts() -> bool:
-                answer = await client.post("/in/open", content=b"y")
-                acknowledged.extend([answer.json()["id"]] if answer.status_code == 202 else [])
-                return answer.status_code == 202
-
             await wait_until_async(accepts, describe="the receiver to commit again")
     assert all(stored(postgres_url, event_id) for event_id in acknowledged)
 
