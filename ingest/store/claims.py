@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, tuple_, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from ingest.events import (
     TERMINAL,
@@ -211,14 +211,14 @@ def _claimed(row: AnyRow, event: AnyRow) -> Claimed:
 
 def _lock_held(tx: Connection, worker_id: str, starts: Mapping[str, int]) -> dict[str, str]:
     """Lock the claims that are still this worker's; return their destination by delivery id."""
-    claims = tuple_(deliveries.c.id, deliveries.c.starts).in_(sorted(starts.items()))
     wanted = (
-        select(deliveries.c.id, deliveries.c.destination)
-        .where(RUNNING, deliveries.c.worker_id == worker_id, claims)
+        select(deliveries.c.id, deliveries.c.destination, deliveries.c.starts)
+        .where(deliveries.c.id.in_(sorted(starts)), RUNNING, deliveries.c.worker_id == worker_id)
         .order_by(deliveries.c.id)
         .with_for_update()
     )
-    return {row.id: row.destination for row in tx.execute(wanted)} if starts else {}
+    rows = tx.execute(wanted)
+    return {row.id: row.destination for row in rows if row.starts == starts[row.id]}
 
 
 def _attempt_row(settled: Settled, worker_id: str) -> dict[str, Any]:

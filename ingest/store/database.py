@@ -37,16 +37,16 @@ class Database:
     cannot serve now, StoreRefused where it must not be used, RowRejected for data it cannot hold.
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self.url = url
         self.dialect: Dialect = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql"
         self._lock: WriteLock | None = None
         if self.dialect == "sqlite":
             file = Path(url.database or "")
-            self._engine = _sqlite_engine(url)
-            self._lock = WriteLock(file.with_name(file.name + ".lock"), PATIENCE_SECONDS)
+            self._engine = _sqlite_engine(url, patience_seconds)
+            self._lock = WriteLock(file.with_name(file.name + ".lock"), patience_seconds)
         else:
-            self._engine = _postgresql_engine(url)
+            self._engine = _postgresql_engine(url, patience_seconds)
 
     @property
     def file(self) -> Path | None:
@@ -122,13 +122,13 @@ def parse_url(url: str) -> URL:
     raise StoreRefused(f"{parsed.drivername}: Hookkeeper stores in SQLite or PostgreSQL only")
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _sqlite_engine(url: URL, patience_seconds: float) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,  # an error's text reaches the logs, an event's body must not
         pool_size=4,
         max_overflow=-1,  # the file lock limits writers; a reader must not wait for a connection
-        connect_args={"timeout": PATIENCE_SECONDS, "check_same_thread": False},
+        connect_args={"timeout": patience_seconds, "check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")
@@ -162,14 +162,13 @@ def _check_sqlite(url: URL, mode: str) -> None:
         )
 
 
-def _postgresql_engine(url: URL) -> Engine:
-    milliseconds = int(PATIENCE_SECONDS * 1000)
+def _postgresql_engine(url: URL, patience_seconds: float) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,  # an error's text reaches the logs, an event's body must not
         pool_size=8,
         max_overflow=24,
-        pool_timeout=PATIENCE_SECONDS,
+        pool_timeout=patience_seconds,
         connect_args={
             "connect_timeout": 3,
             "application_name": "hookkeeper",
@@ -179,7 +178,7 @@ def _postgresql_engine(url: URL) -> Engine:
             "keepalives_interval": 1,
             "keepalives_count": 3,
             # A stopped process of ours must not hold its rows for ever: 10 s, as its lease.
-            "options": f"-c lock_timeout={milliseconds}"
+            "options": f"-c lock_timeout={patience_seconds * 1000:.0f}"
             " -c idle_in_transaction_session_timeout=10000",
         },
     )

@@ -1,25 +1,26 @@
 """A delivery as it is read back, and the one way to put off its next publishing."""
 
-from sqlalchemy import ColumnElement, Connection, and_, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, literal_column, or_, select, text, update
 
 from ingest.events import DeliveryRef, DeliveryState, DestinationKind
-from ingest.store.schema import AnyRow, deliveries
+from ingest.store.schema import GIVEN_UP, AnyRow, deliveries
 
 #: How long a published row is left alone before it is published again.
 REPUBLISH_MS = 10_000
 
 
-def _is(state: DeliveryState) -> ColumnElement[bool]:
+def is_state(state: DeliveryState) -> ColumnElement[bool]:
     """Compare with a literal: a bound value would hide from SQLite that a partial index fits."""
     return deliveries.c.state == literal_column(f"'{state}'")
 
 
-WAITING = _is(DeliveryState.WAITING)
-RUNNING = _is(DeliveryState.RUNNING)
+WAITING = is_state(DeliveryState.WAITING)
+RUNNING = is_state(DeliveryState.RUNNING)
 
 #: Given up, and nobody has replayed it.
 DEAD = and_(
-    or_(_is(DeliveryState.DEAD), _is(DeliveryState.QUARANTINED)),
+    text(GIVEN_UP),
+    or_(is_state(DeliveryState.DEAD), is_state(DeliveryState.QUARANTINED)),
     deliveries.c.replayed_as.is_(None),
 )
 

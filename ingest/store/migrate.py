@@ -5,13 +5,16 @@ Safe when several processes do it at once: the whole upgrade is one transaction 
 
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select
 
 from ingest.store.database import Database, parse_url
 from ingest.store.dialect import LOCK_SPACE
 
 #: The second half of our advisory lock's number on PostgreSQL; the first is LOCK_SPACE.
 MIGRATION_LOCK = 0
+
+#: How long one process waits for another's migration, or for rows in use.
+PATIENCE_SECONDS = 60.0
 
 _SCRIPTS = Path(__file__).with_name("migrations")
 
@@ -27,11 +30,10 @@ def migrate(url: str) -> list[str]:
         file = Path(parsed.database or "")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
-    database = Database(parsed)
+    database = Database(parsed, PATIENCE_SECONDS)
     try:
         with database.write() as tx:
             if database.dialect == "postgresql":
-                tx.execute(text("SET LOCAL lock_timeout = '60s'"))
                 tx.execute(select(func.pg_advisory_xact_lock(LOCK_SPACE, MIGRATION_LOCK)))
             return upgrade(tx)
     finally:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, literal_column, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, literal_column, select, text, tuple_
 
 from ingest.errors import NotFound
 from ingest.events import (
+    TERMINAL,
     AttemptOutcome,
     DeliveryState,
     DestinationKind,
@@ -14,9 +15,9 @@ from ingest.events import (
     EventState,
 )
 from ingest.store.database import Database
-from ingest.store.delivery_rows import DEAD
+from ingest.store.delivery_rows import DEAD, is_state
 from ingest.store.event_rows import EVENT_COLUMNS, event_from
-from ingest.store.schema import AnyRow, attempts, deliveries, duplicates, events, payloads
+from ingest.store.schema import GIVEN_UP, AnyRow, attempts, deliveries, duplicates, events, payloads
 
 #: An id may be given by its beginning, from this many characters on.
 PREFIX_LENGTH = 8
@@ -175,14 +176,18 @@ def list_deliveries(
     wanted = select(deliveries)
     if event_id is not None:
         wanted = wanted.where(deliveries.c.event_id == event_id).order_by(deliveries.c.id)
-    else:
-        wanted = wanted.order_by(deliveries.c.id.desc())
-    if state is not None:
-        wanted = wanted.where(deliveries.c.state == literal_column(f"'{DeliveryState(state)}'"))
     if destination is not None:
         wanted = wanted.where(deliveries.c.destination == destination)
+    if state is not None:
+        wanted = wanted.where(is_state(DeliveryState(state)))
+    if state in {DeliveryState.WAITING, DeliveryState.RUNNING}:
+        # By id alone, SQLite would read the table backwards in search of the few that are live.
+        wanted = wanted.order_by(deliveries.c.created_at.desc())
+    elif state in TERMINAL - {DeliveryState.SUCCEEDED}:
+        wanted = wanted.where(text(GIVEN_UP))
     with db.read() as tx:
-        return [_delivery_row(row) for row in tx.execute(wanted.limit(limit))]
+        rows = tx.execute(wanted.order_by(deliveries.c.id.desc()).limit(limit))
+        return [_delivery_row(row) for row in rows]
 
 
 def list_dead(

@@ -115,7 +115,6 @@ def free_expired_in(tx: Connection, limit: int) -> list[DeliveryRef]:
     rows = tx.execute(
         select(deliveries)
         .where(RUNNING, or_(deliveries.c.worker_id.in_(dead), _orphaned()))
-        .order_by(deliveries.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()

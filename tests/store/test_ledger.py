@@ -69,13 +69,13 @@ def test_an_ordinary_life_breaks_no_promise(database: Database) -> None:
 
 
 def lose_a_dispatch(database: Database) -> None:
-    stored(database)
-    execute(database, "UPDATE events SET stored_at = stored_at - 61000 WHERE state = 'stored'")
+    (event,) = stored(database)
+    execute(database, "UPDATE events SET stored_at = stored_at - 61000 WHERE id = :id", id=event.id)
 
 
 def lose_a_delivery(database: Database) -> None:
-    execute(database, "DELETE FROM deliveries WHERE state = 'waiting' AND destination = 'd'")
-    execute(database, "UPDATE events SET state = 'dispatched', wake_at = NULL")
+    dispatched(database, "kept", "lost")
+    execute(database, "DELETE FROM deliveries WHERE destination = 'lost'")
 
 
 def lose_a_wake_time(database: Database) -> None:

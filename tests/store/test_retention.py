@@ -1,5 +1,7 @@
 """What is old and done is forgotten, whole; what is not done is kept, however old."""
 
+from typing import Any
+
 from ingest.events import DeliveryState, Event
 from ingest.store import Database, claims, dispatch, ledger, queries, replay, retention
 from ingest.store.retention import BATCH, Pruned
@@ -28,7 +30,7 @@ def counts(database: Database) -> dict[str, int]:
     return {table: one(database, f"SELECT count(*) FROM {table}") for table in TABLES}
 
 
-def old_and_done(database: Database, days: int = 100, **changes: object) -> list[Event]:
+def old_and_done(database: Database, days: int = 100, **changes: Any) -> list[Event]:
     """An event that came so long ago and was delivered."""
     worker = a_worker(database)
     received_at = now_ms() - days * DAY_MS

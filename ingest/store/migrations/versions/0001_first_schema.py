@@ -176,11 +176,11 @@ def create_deliveries() -> None:
         ),
     )
     op.create_index(
-        "deliveries_dead",
+        "deliveries_given_up",
         "deliveries",
-        ["state", "id"],
-        sqlite_where=sa.text("state IN ('dead', 'quarantined') AND replayed_as IS NULL"),
-        postgresql_where=sa.text("state IN ('dead', 'quarantined') AND replayed_as IS NULL"),
+        ["state", "id", "replayed_as"],
+        sqlite_where=sa.text("state IN ('dead', 'quarantined', 'cancelled')"),
+        postgresql_where=sa.text("state IN ('dead', 'quarantined', 'cancelled')"),
     )
     op.create_index(
         "deliveries_running",

@@ -1,0 +1,137 @@
+"""The migrations lead to the schema that the code believes in, on both databases."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from ingest.store import Database, migrate, open_database
+from ingest.store import schema as wanted
+from ingest.store.database import parse_url
+from tests.services.postgres import PostgresServer
+
+SCRIPTS = Path(wanted.__file__).with_name("migrations")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without a single table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    server.start()
+    name = f"empty_{tmp_path.name.lower().replace('-', '_')}"[:60]
+    yield server.create_database(name)
+    server.drop_database(name)
+
+
+def catalogue(tx: Connection) -> list[tuple[str, ...]]:
+    """Everything the database itself says about our schema, in one spelling."""
+    if tx.dialect.name == "sqlite":
+        query = "SELECT name, sql FROM sqlite_master"
+    else:
+        query = """
+            SELECT table_name || '.' || column_name AS name, concat_ws(' ', data_type, is_nullable,
+                   column_default, collation_name) AS definition
+            FROM information_schema.columns WHERE table_schema = 'public'
+            UNION ALL
+            SELECT conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
+            FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+            UNION ALL
+            SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"""
+    found = [
+        (name, *clauses(definition or ""))
+        for name, definition in tx.execute(text(query))
+        if "alembic_version" not in name
+    ]
+    return sorted(found)
+
+
+def clauses(definition: str) -> list[str]:
+    """Break a CREATE TABLE up: the order of its constraints has no meaning."""
+    words = " ".join(definition.split()).removesuffix(")").strip()
+    return sorted(words.split(", CONSTRAINT "))
+
+
+def test_the_migrations_make_exactly_the_schema(empty_url: str) -> None:
+    """What the database says after the migrations, and after creating the tables of the code."""
+    migrate(empty_url)
+    database = open_database(empty_url)
+    try:
+        with database.read() as tx:
+            migrated = catalogue(tx)
+        with database.write() as tx:
+            wanted.metadata.drop_all(tx)
+            assert catalogue(tx) == []
+            wanted.metadata.create_all(tx)
+        with database.read() as tx:
+            assert catalogue(tx) == migrated
+            assert len(migrated) > len(wanted.metadata.tables)
+    finally:
+        database.close()
+
+
+def test_alembic_finds_nothing_to_add(database: Database) -> None:
+    with database.read() as tx:
+        assert compare_metadata(MigrationContext.configure(tx), wanted.metadata) == []
+
+
+def test_the_code_names_the_newest_migration() -> None:
+    """open_database compares with this name, and does not load Alembic for it."""
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    assert ScriptDirectory.from_config(config).get_heads() == [wanted.REVISION]
+
+
+def test_what_was_applied_is_said_once(empty_url: str) -> None:
+    assert migrate(empty_url) == ["0001"]
+    assert migrate(empty_url) == []
+
+
+def test_processes_may_migrate_at_once(empty_url: str) -> None:
+    """`hookkeeper up` on two machines: one applies, the other waits and finds it done."""
+    code = "import sys; from ingest.store import migrate; print(migrate(sys.argv[1]))"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, empty_url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    said = []
+    for process in started:
+        output, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+        said.append(output.strip())
+    assert sorted(said) == ["['0001']", "[]", "[]", "[]"]
+
+
+def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
+    """A table of that name is there already, somebody else's."""
+    database = Database(parse_url(prepared(empty_url)))
+    try:
+        with database.write() as tx:
+            tx.execute(text("CREATE TABLE workers (id integer)"))
+        with pytest.raises(Exception, match="workers"):
+            migrate(empty_url)
+        with database.read() as tx:
+            assert [row[0].partition(".")[0] for row in catalogue(tx)] == ["workers"]
+    finally:
+        database.close()
+
+
+def prepared(url: str) -> str:
+    """SQLAlchemy makes the SQLite file, but not with our rights; migrate does."""
+    if url.startswith("sqlite"):
+        Path(url.removeprefix("sqlite:///")).touch()
+    return url
