@@ -1,13 +1,16 @@
 """Fixtures of the whole suite: real servers, started once, and a fresh database for each test."""
 
+import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from tests.services.postgres import PostgresServer
 from tests.services.redis import RedisServer
@@ -25,6 +28,21 @@ def pytest_configure() -> None:
     """Nothing of the machine's own set-up may reach a test."""
     for name in [name for name in os.environ if name.startswith("HOOKKEEPER_")]:
         del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def logging_undone() -> Iterator[None]:
+    """Logging is the process's own: a worker that one test ran must not write for the next."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+    for name, module in list(sys.modules.items()):
+        logger = getattr(module, "logger", None)
+        if name.startswith(("ingest.", "actors.")) and logger is not None:
+            vars(logger).pop("bind", None)  # where it caches the first configuration it met
 
 
 @pytest.fixture(scope="session")
