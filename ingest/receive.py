@@ -7,7 +7,7 @@ promise 3), and leaves one log line.
 
 import asyncio
 import hashlib
-import secrets
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,11 +99,13 @@ class Receiver:
 
     def _begin(self, scope: Scope) -> _Visit:
         name = scope["path_params"]["source"]
+        # A name, no secret. os.urandom would give the writer's thread the GIL at every request.
+        fresh_trace_id = f"{random.getrandbits(128):032x}"
         entrance = self._entrances.find(name)
         entrance.begin()
         return _Visit(
             entrance=entrance,
-            heading=read_heading(scope, self._public_url, secrets.token_hex(16)),
+            heading=read_heading(scope, self._public_url, fresh_trace_id),
             name=name,
             method=scope["method"],
             now=self._clock(),

@@ -1,6 +1,7 @@
 """The commands and their names, in the order in which ``hookkeeper --help`` shows them."""
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -66,10 +67,8 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(epilog=EXPLANATION)(_top)
-    for command in (up.up, web.web, worker.worker, worker.scheduler):
-        app.command()(command)
-    for command in (configuration.init, database.migrate, database.backup):
-        app.command()(command)
+    _add(app, up.up, web.web, worker.worker, worker.scheduler)
+    _add(app, configuration.init, database.migrate, database.backup)
     config = _group("The file hookkeeper.toml.")
     config.command("check")(configuration.check)
     app.add_typer(config, name="config")
@@ -77,9 +76,13 @@ def build() -> typer.Typer:
     app.add_typer(_events(), name="events")
     app.add_typer(_dead(), name="dead")
     app.add_typer(_destinations(), name="destinations")
-    for command in (tail.tail, verify.verify, doctor.doctor, sink.sink, version):
-        app.command()(command)
+    _add(app, tail.tail, verify.verify, doctor.doctor, sink.sink, version)
     return app
+
+
+def _add(app: typer.Typer, *commands: Callable[..., None]) -> None:
+    for command in commands:
+        app.command()(command)
 
 
 def _events() -> typer.Typer:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from ingest.cli.broker_checks import check_broker
 from ingest.cli.findings import Finding, fail, ok, warn
-from ingest.cli.located import add_handlers_path, located_settings
+from ingest.cli.located import located_settings
+from ingest.cli.located_config import add_handlers_path
 from ingest.cli.store_checks import check_store
 from ingest.config.check import check as warnings_of
 from ingest.config.settings import Settings, running_pipeline

@@ -40,7 +40,8 @@ def check(as_json: Json = False) -> None:
     """Say whether the configuration, its secrets and its handlers are right."""
     import os
 
-    from ingest.cli.located import add_handlers_path, located_settings
+    from ingest.cli.located import located_settings
+    from ingest.cli.located_config import add_handlers_path
     from ingest.config.check import check as warnings_of
     from ingest.config.snapshot import Snapshot
     from ingest.verify import load_catalogue

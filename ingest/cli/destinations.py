@@ -18,7 +18,8 @@ Name = Annotated[str, typer.Argument(help="The destination's name.")]
 
 def list_(as_json: Json = False) -> None:
     """List destinations and handlers, and whether they are paused."""
-    from ingest.cli.located import located_config, located_database, located_settings
+    from ingest.cli.located import located_database, located_settings
+    from ingest.cli.located_config import located_config
     from ingest.store.destinations import paused
 
     settings = located_settings()
@@ -61,7 +62,8 @@ def pause(
     as_json: Json = False,
 ) -> None:
     """Deliver nothing to a destination for now. Its events are kept and wait."""
-    from ingest.cli.located import located_config, located_database, located_settings
+    from ingest.cli.located import located_database, located_settings
+    from ingest.cli.located_config import located_config
     from ingest.config.mistakes import did_you_mean
     from ingest.store.destinations import pause as pause_destination
 
@@ -92,7 +94,7 @@ def resume(name: Name, as_json: Json = False) -> None:
 
 def _known(config: "Config") -> dict[str, DestinationKind]:
     """Every destination of the configuration and every handler, with its kind."""
-    from ingest.cli.located import add_handlers_path
+    from ingest.cli.located_config import add_handlers_path
     from ingest.handlers import load_handlers
 
     add_handlers_path()

@@ -47,7 +47,7 @@ def list_(
         output.document(rows)
         return
     output.table(
-        ("id", "received", "source", "type", "state", "replays", "duplicates"),
+        ("id", "received", "source", "type", "state", "notes"),
         [
             (
                 row.id,
@@ -55,14 +55,23 @@ def list_(
                 row.source,
                 row.type,
                 row.state,
-                row.generation,
-                row.duplicates,
+                _notes(row.generation, row.duplicates, row.conflicts),
             )
             for row in rows
         ],
     )
     if not rows:
         output.note("No events. `hookkeeper send github push` posts a sample.")
+
+
+def _notes(generation: int, duplicates: int, conflicts: int) -> str:
+    """What is out of the ordinary about an event; mostly nothing."""
+    said = {
+        "replayed": generation,
+        "duplicates": duplicates,
+        "with another body": conflicts,
+    }
+    return ", ".join(f"{word} {count}" for word, count in said.items() if count)
 
 
 def _duration(text: str) -> int:

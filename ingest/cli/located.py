@@ -1,30 +1,21 @@
-"""What a command finds in its folder: the settings, the configuration, the database.
+"""What a command finds in its folder: the settings and the database.
 
 Settings come from the environment, else from the pipeline that runs here (run.json).
 """
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ingest.cli.exits import CommandFailed, Exit
-from ingest.config.load import load_config
-from ingest.config.model import Config
 from ingest.config.settings import Settings, load_settings
 from ingest.store import Database, open_database
-from ingest.verify import load_catalogue
 
 
 def located_settings() -> Settings:
     """The settings of this folder. Raises ConfigError."""
     return load_settings(os.environ, Path.cwd())
-
-
-def located_config(settings: Settings) -> Config:
-    """The configuration of this folder. Raises ConfigError."""
-    return load_config(settings.config_path, os.environ, load_catalogue())
 
 
 @contextmanager
@@ -52,9 +43,3 @@ def sqlite_file(url: str) -> Path | None:
     """The file of a SQLite URL (``sqlite:///relative``, ``sqlite:////absolute``), else None."""
     scheme, _, path = url.partition(":///")
     return Path(path.partition("?")[0]) if scheme == "sqlite" and path else None
-
-
-def add_handlers_path() -> None:
-    """Let handler modules be imported from the folder the command runs in, as workers do."""
-    if sys.path[0] != str(Path.cwd()):
-        sys.path.insert(0, str(Path.cwd()))

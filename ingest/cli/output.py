@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
+_WIDEST = 10_000
+
 #: The ``--json`` of every command.
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -85,10 +87,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        drawn.add_column(column, overflow="fold", no_wrap=column == "id")
+        drawn.add_column(column, no_wrap=True)
     for row in cells:
         drawn.add_row(*(Text(cell) for cell in row))  # Text: "[red]" in data is data
-    Console().print(drawn)
+    console = Console()
+    # A row that is wider than the terminal wraps as a line: ids stay whole, to be copied.
+    unbounded = console.options.update(max_width=_WIDEST)
+    console.width = max(console.width, console.measure(drawn, options=unbounded).maximum)
+    console.print(drawn)
 
 
 def note(text: str) -> None:

@@ -24,7 +24,8 @@ def send(
 
     Prints its answer. The secret is the one of the source in hookkeeper.toml.
     """
-    from ingest.cli.located import located_config, located_settings
+    from ingest.cli.located import located_settings
+    from ingest.cli.located_config import located_config
     from ingest.cli.posting import Parcel, chosen_sample, chosen_source, post
     from ingest.cli.readiness import origin
 

@@ -97,7 +97,8 @@ class Supervisor:
         finally:
             self._stopping.set()
             starting.cancel()
-            await asyncio.wait({starting})
+            stopping.cancel()
+            await asyncio.gather(starting, stopping, return_exceptions=True)
             await self._stop()
 
     def _obey_signals(self) -> None:

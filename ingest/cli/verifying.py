@@ -10,7 +10,8 @@ from typing import Any
 
 from ingest.cli import output
 from ingest.cli.exits import CommandFailed, Exit
-from ingest.cli.located import located_config, located_settings
+from ingest.cli.located import located_settings
+from ingest.cli.located_config import located_config
 from ingest.config.mistakes import did_you_mean
 from ingest.config.references import References
 from ingest.verify import Provider, Rejected, Request, Secret, load_catalogue, verify

@@ -12,6 +12,7 @@ import pytest
 from ingest.cli.exits import CommandFailed
 from ingest.cli.folder import take
 from ingest.config.settings import load_settings, running_pipeline
+from tests.cli.command import environ
 
 FACTS: dict[str, object] = {
     "database_url": "sqlite:////elsewhere/hookkeeper.db",
@@ -57,11 +58,10 @@ def test_the_lock_waits_for_the_guard_of_a_killed_pipeline(tmp_path: Path) -> No
         [
             sys.executable,
             "-c",
-            "import pathlib, sys; from ingest.cli import folder; "
-            "folder.take(pathlib.Path(sys.argv[1]))",
-            str(tmp_path),
+            "from ingest.cli import folder; folder.take(folder.Path('.'))",
         ],
-        cwd=Path(__file__).parent.parent.parent,
+        cwd=tmp_path,
+        env=environ(),
     )
     with pytest.raises(subprocess.TimeoutExpired):
         waiting.wait(timeout=1.5)

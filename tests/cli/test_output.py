@@ -55,6 +55,19 @@ def test_a_pipe_gets_tab_separated_columns(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out == "id\ttype\n1\t\n2\ta\\tb\n"
 
 
+def test_a_narrow_terminal_keeps_ids_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An id that is broken in two cannot be copied."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    event_id = "01a208b0-953e-7688-be4e-f5e7e1b44226"
+
+    output.table(("id", "type"), [(event_id, "checkout.session.completed")])
+
+    assert f"{event_id}  checkout.session.completed" in capsys.readouterr().out
+
+
 def test_markup_in_data_stays_data_on_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
