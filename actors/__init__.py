@@ -20,8 +20,8 @@ def compose(settings: Settings) -> WakeBroker:
     """Build a worker's broker with everything on it."""
     exposition.prepare(settings.data / "metrics")
     # Whatever counts is imported only now: prometheus_client reads its environment once.
-    from actors import deliver, dispatch, middleware, process  # noqa: PLC0415
-    from actors.runtime import Runtime  # noqa: PLC0415
+    from actors import deliver, dispatch, middleware, process  # noqa: PLC0415 - see above
+    from actors.runtime import Runtime  # noqa: PLC0415 - see above
 
     runtime = Runtime(settings)
     built = build_broker(settings.broker_url, middleware.ordered(runtime))

@@ -144,10 +144,12 @@ class Scheduler:
         return len(refs) == LIMIT
 
     def _gauge(self) -> None:
-        seen = self._seen_depths
         counts = {(one.queue, one.state): one for one in ledger.depths(self._database)}
-        seen |= counts.keys()
-        for queue, state in seen:  # a state that nothing is in any more is 0, not what it was
+        self._seen_depths.update(counts)
+        for (
+            queue,
+            state,
+        ) in self._seen_depths:  # a state that nothing is in any more is 0, not what it was
             one = counts.get((queue, state))
             metrics.DEPTH.labels(queue, state).set(one.count if one else 0)
             if state != DeliveryState.RUNNING:

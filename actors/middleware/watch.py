@@ -57,6 +57,10 @@ class Watch(Middleware):
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Set the watchdog in C before the first message: that one may already block everything."""
+        _set_watchdog()
+
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Start to watch, now that all threads run."""
         self._worker = worker
@@ -111,12 +115,17 @@ class Watch(Middleware):
 
     def _run(self) -> None:
         while not self._stopped.wait(_INTERVAL_SECONDS):
-            if sys.__stderr__ is not None:
-                faulthandler.dump_traceback_later(STALL_SECONDS, exit=True, file=sys.__stderr__)
+            _set_watchdog()
             try:
                 self.check(time.monotonic())
             except Exception:
                 logger.exception("watch.failed")
+
+
+def _set_watchdog() -> None:
+    """End the process in ``STALL_SECONDS``, unless this is called again before."""
+    if sys.__stderr__ is not None:
+        faulthandler.dump_traceback_later(STALL_SECONDS, exit=True, file=sys.__stderr__)
 
 
 def _master() -> int:

@@ -10,6 +10,8 @@ import typer
 
 #: dramatiq halves what it is asked for (research/jobs.md fact 12): jobs get 20 s to finish.
 _SHUTDOWN_MS = 40_000
+#: dramatiq's master hears no signal while its worker boots, which may wait for the database.
+_FORK_MS = 1_000
 
 
 def worker(
@@ -29,6 +31,7 @@ def worker(
     count = threads or settings.threads
     argv = [sys.executable, "-m", "dramatiq", "actors", "--processes", "1"]
     argv += ["--threads", str(count), "--worker-shutdown-timeout", str(_SHUTDOWN_MS)]
+    argv += ["--worker-fork-timeout", str(_FORK_MS)]
     argv += ["--skip-logging"]  # lines are ours, in our shape
     if queues:
         argv += ["--queues", *queues]

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 # Before anything imports actors: these tests count for their own process, in no folder.
-import ingest.metrics  # noqa: F401
+import ingest.metrics  # noqa: F401 - see above
 from ingest.store import Database
 from tests.actors.rig import Rig
 

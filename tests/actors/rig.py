@@ -178,10 +178,11 @@ class Rig:
 
     def dramatiq(self, threads: int = 4) -> subprocess.Popen[bytes]:
         """Start a real worker and wait until it works."""
-        started = self.output().count("worker.started")
+        ready = "ready for action"  # dramatiq's own word, after our boot
+        started = self.output().count(ready)
         process = self.start("dramatiq", "actors", "--processes", "1", "--threads", str(threads))
         wait_until(
-            lambda: self.output().count("worker.started") > started or process.poll() is not None,
+            lambda: self.output().count(ready) > started or process.poll() is not None,
             timeout=30,
             describe="a worker that has booted",
         )

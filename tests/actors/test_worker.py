@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from ingest import metrics
 from ingest.events import DeliveryState
 from ingest.queue import publish_deliveries, publish_events
 from ingest.store import destinations, ledger, workers
@@ -205,16 +206,23 @@ def work(event: Event) -> None:
         if rig.database.dialect == "postgresql":
             server: PostgresServer = request.getfixturevalue("postgres_server")
             server.stop()
-            (rig.folder / "release").touch()
-            threading.Event().wait(1.0)
+            finish_and_fail_to_record(rig)
             server.start()
         else:
             with rig.database.write():
-                (rig.folder / "release").touch()
-                threading.Event().wait(1.5)
+                finish_and_fail_to_record(rig)
         rig.wait_for(event_id, SUCCEEDED)
 
     assert len(rig.notes("work")) == 1
+
+
+def finish_and_fail_to_record(rig: Rig) -> None:
+    def retries() -> float:
+        return float(metrics.RECORD_RETRIES._value.get())
+
+    before = retries()
+    (rig.folder / "release").touch()
+    wait_until(lambda: retries() > before, describe="an outcome that could not be written")
 
 
 def test_redis_going_away_in_the_middle_loses_nothing(rig: Rig, redis_server: RedisServer) -> None:

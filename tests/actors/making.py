@@ -1,0 +1,44 @@
+"""What the actors' stories begin with: a delivery as a worker holds it."""
+
+import time
+
+from uuid_utils import uuid7
+
+from ingest.events import Claimed, DestinationKind, Event
+
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+
+
+def event(body: bytes = b"{}") -> Event:
+    """A verified GitHub push."""
+    return Event(
+        id=str(uuid7()),
+        source="github",
+        type="push",
+        provider_event_id=None,
+        received_at=time.time_ns() // 1_000_000,
+        headers=(("X-GitHub-Event", "push"),),
+        query="",
+        content_type="application/json",
+        body=body,
+        trace_id=TRACE_ID,
+    )
+
+
+def claimed(destination: str, *, body: bytes = b"{}", crashes: int = 0) -> Claimed:
+    """A delivery of it to a Python handler, started for the first time since its crashes."""
+    made = event(body)
+    return Claimed(
+        delivery_id=str(uuid7()),
+        event=made,
+        destination=destination,
+        kind=DestinationKind.PYTHON,
+        queue="process",
+        generation=0,
+        starts=crashes + 1,
+        attempts=0,
+        crashes=crashes,
+        created_at=made.received_at,
+        started_at=made.received_at,
+        waited_ms=0,
+    )

@@ -1,0 +1,154 @@
+"""Time limits in threads, bulkheads between destinations, and the watch over the process."""
+
+import threading
+import time
+
+import pytest
+from dramatiq import Worker
+from dramatiq.middleware.time_limit import TimeLimitExceeded
+from dramatiq.worker import WorkerThread
+
+from actors.middleware.bulkhead import PARKED_LIMIT, Bulkhead
+from actors.middleware.limits import HARD_GRACE_SECONDS, Limits
+from actors.middleware.watch import Watch
+from actors.runtime import Runtime
+from ingest.events import DeliveryRef, DestinationKind
+from tests.actors.rig import Rig
+from tests.waiting import wait_until
+
+
+def refs(*numbers: int, alone: bool = False) -> list[DeliveryRef]:
+    return [
+        DeliveryRef(f"id-{number}", "billing", DestinationKind.HTTP, "deliver", alone)
+        for number in numbers
+    ]
+
+
+def spin() -> None:
+    """Run some Python, in which an interrupt that is on its way would arrive."""
+    assert sum(range(10_000)) > 0
+
+
+# -- limits ---------------------------------------------------------------------------------
+
+
+def test_a_thread_over_its_limit_is_interrupted() -> None:
+    limits = Limits()
+
+    def work() -> None:
+        with limits.limit(5):
+            limits.check(time.monotonic() + 6)
+            spin()
+
+    with pytest.raises(TimeLimitExceeded):
+        work()
+
+
+def test_after_disarming_no_interrupt_comes() -> None:
+    """Else it would hit whatever comes next, such as the commit of the outcome."""
+    limits = Limits()
+    for _ in range(200):
+        checker = threading.Thread(target=limits.check, args=(time.monotonic() + 6,))
+        try:
+            with limits.limit(5):
+                checker.start()
+        except TimeLimitExceeded:
+            pass
+        checker.join()
+        spin()
+
+
+def test_a_thread_that_cannot_be_interrupted_ends_the_process_at_last() -> None:
+    ended: list[bool] = []
+    limits = Limits(end=lambda: ended.append(True))
+    go_on = threading.Event()
+
+    def stuck() -> None:
+        try:
+            with limits.limit(5):
+                go_on.wait()
+        except TimeLimitExceeded:
+            return
+
+    thread = threading.Thread(target=stuck)
+    thread.start()
+    wait_until(lambda: limits._hard)
+    now = time.monotonic()
+
+    limits.check(now + 6)
+    assert ended == []
+    limits.check(now + 6 + HARD_GRACE_SECONDS)
+
+    assert ended == [True]
+    go_on.set()
+    thread.join()
+
+
+# -- bulkhead -------------------------------------------------------------------------------
+
+
+def test_a_destination_gets_a_quarter_of_the_threads() -> None:
+    bulkhead = Bulkhead(threads=8)
+
+    entered = [bulkhead.enter("billing", refs(number)) for number in range(3)]
+
+    assert entered == [True, True, False]
+    assert bulkhead.enter("audit", refs(9)), "others are not concerned"
+
+
+def test_even_a_single_thread_works() -> None:
+    assert Bulkhead(threads=1).enter("billing", refs(1))
+
+
+def test_what_was_parked_comes_back_in_order_by_the_message() -> None:
+    bulkhead = Bulkhead(threads=8)
+    for _ in range(2):
+        bulkhead.enter("billing", refs(0))
+    for number in range(1, 31):
+        assert not bulkhead.enter("billing", refs(number))
+
+    first, rest = bulkhead.leave("billing"), bulkhead.leave("billing")
+
+    assert [ref.id for ref in first] == [f"id-{number}" for number in range(1, 21)]
+    assert [ref.id for ref in rest] == [f"id-{number}" for number in range(21, 31)]
+
+
+def test_a_suspect_stays_alone_while_it_is_parked() -> None:
+    bulkhead = Bulkhead(threads=1)
+    bulkhead.enter("billing", refs(0))
+    bulkhead.enter("billing", refs(1, alone=True))
+
+    assert [ref.alone for ref in bulkhead.leave("billing")] == [True]
+
+
+def test_the_same_delivery_is_parked_once_and_memory_is_bounded() -> None:
+    bulkhead = Bulkhead(threads=1)
+    bulkhead.enter("billing", refs(0))
+    for _ in range(2):
+        bulkhead.enter("billing", refs(*range(PARKED_LIMIT + 500)))
+
+    assert len(bulkhead.leave("billing")) == PARKED_LIMIT
+
+
+# -- watch ----------------------------------------------------------------------------------
+
+
+def test_a_dead_worker_thread_makes_the_process_leave(sqlite_rig: Rig) -> None:
+    """In order first, so that other work is recorded; at once if that takes too long."""
+    left: list[str] = []
+    with sqlite_rig.worker() as broker:
+        other = Worker(broker, worker_threads=1)  # never started: its threads are ours to choose
+        runtime = Runtime(sqlite_rig.settings())
+        watch = Watch(runtime, lambda: left.append("leave"), lambda: left.append("end"))
+        watch._worker, watch._loop_seen_at = other, time.monotonic()
+        now = time.monotonic()
+        watch.check(now)
+        assert left == []
+
+        other.workers.append(WorkerThread.__new__(WorkerThread))
+        threading.Thread.__init__(other.workers[0])  # one that does not run
+        watch.check(now)
+        watch.check(now + 1)
+        assert left == ["leave"]
+        watch.check(now + 60)
+        assert left == ["leave", "end"]
