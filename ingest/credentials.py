@@ -64,7 +64,7 @@ class CredentialKey:
 
     def _parameter(self, part: str, names: Collection[str]) -> str:
         name, equals, value = part.partition("=")
-        if not equals or unquote_plus(name, "latin-1") not in names:
+        if not equals or unquote_plus(name) not in names:  # read as ``verify`` reads it
             return part
         return f"{name}={self.digest(unquote_plus(value, 'latin-1'))}"
 

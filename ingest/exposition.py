@@ -249,11 +249,15 @@ class Server:
         self._thread.join()
 
     def _run(self) -> None:
+        said = False
         while not self._stopping.is_set():
             try:
                 server = ThreadingHTTPServer(self._address, self._handler)
             except OSError as error:
-                logger.debug("metrics.standing_by", port=self._address[1], reason=str(error))
+                if not said:  # a sibling has it, mostly; or a stranger, or nobody can
+                    host, port = self._address
+                    logger.info("metrics.standing_by", host=host, port=port, reason=str(error))
+                said = True
                 self._stopping.wait(RETRY_SECONDS)
                 continue
             with server:

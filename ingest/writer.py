@@ -146,7 +146,7 @@ class Writer:
     def _open(self) -> None:
         try:
             self._database = self._open_store()
-        except HookkeeperError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the thread must live to try again
             self._unwell(error)
             if not self._opened.done():
                 refused = isinstance(error, StoreRefused)
@@ -212,7 +212,7 @@ class Writer:
         try:
             with database.write():
                 pass
-        except HookkeeperError as error:
+        except Exception as error:  # noqa: BLE001 - as above
             self._unwell(error)
         else:
             self._well()
@@ -227,10 +227,13 @@ class Writer:
         self._trouble = ""
         self._well_at = time.monotonic()
 
-    def _unwell(self, error: HookkeeperError) -> None:
-        if self._trouble != str(error):
-            logger.error("store.unavailable", reason=str(error))
-        self._trouble = str(error)
+    def _unwell(self, error: Exception) -> None:
+        reason = str(error)
+        if not isinstance(error, HookkeeperError):  # a driver's, with its SQL behind the first line
+            reason = f"{type(error).__name__}: {next(iter(reason.splitlines()), '')}"
+        if self._trouble != reason:
+            logger.error("store.unavailable", reason=reason)
+        self._trouble = reason
 
 
 def _wake(entries: list[_Entry], outcomes: Sequence[Outcome]) -> None:

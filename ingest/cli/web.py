@@ -45,7 +45,7 @@ def web(
         "ingest.app:create_app",
         factory=True,
         loop="uvloop",
-        http="httptools",
+        http="ingest.connection:Connection",
         ws="none",
         lifespan="on",
         workers=workers,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
+from ingest.errors import StoreRefused
 from ingest.store.database import Database, parse_url
 from ingest.store.dialect import LOCK_SPACE
 
@@ -23,7 +24,8 @@ def migrate(url: str) -> list[str]:
     """Apply the missing migrations, oldest first, and return their names.
 
     Creates a SQLite file where there is none, readable by its owner only. Raises StoreRefused
-    for a database we do not run on, StoreUnavailable where it cannot be reached or is locked.
+    for a database we do not run on, or whose schema is newer than ours; StoreUnavailable where it
+    cannot be reached or is locked.
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -44,11 +46,18 @@ def upgrade(tx: Connection) -> list[str]:
     """Apply the missing migrations inside an open transaction, and return their names."""
     from alembic import command  # noqa: PLC0415 - costs 0.2 s that only a migration needs
     from alembic.config import Config  # noqa: PLC0415 - as above
+    from alembic.util.exc import CommandError  # noqa: PLC0415 - as above
 
     applied: list[str] = []
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = tx
     config.attributes["applied"] = applied
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StoreRefused(
+            f"the database cannot be migrated: {error}. A newer Hookkeeper has probably migrated "
+            "it before: use that one. Nothing was changed."
+        ) from error
     return applied

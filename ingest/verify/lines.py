@@ -14,6 +14,7 @@ from ingest.verify.provider import Provider
 from ingest.verify.request import Reason, Rejected, Request, Secret, Verified
 from ingest.verify.verification import verify
 
+_LAST_SECOND: Final = 253_402_300_799  # of the year 9999
 _SECRET_WORDS: Final = frozenset({"secret", "secrets", "public_key"})
 
 
@@ -33,7 +34,7 @@ class _Line(BaseModel):
     public_key: str | None = None
     options: dict[str, Any] | None = None
     config: dict[str, Any] | None = None
-    now: int | float | None = Field(default=None, ge=0, le=253_402_300_799)
+    now: int | float | None = Field(default=None, ge=0, le=_LAST_SECOND)
 
     def request(self) -> Request:
         """Build the request. Raises ValueError where the body is not what its encoding says."""
@@ -90,7 +91,7 @@ def _handshake(
     secret = config.get("secret")
     secrets = [Secret("line", _utf8(secret))] if isinstance(secret, str) else []
     told = config.get("now")
-    clock = told if type(told) in (int, float) else now
+    clock = told if isinstance(told, int | float) and 0 <= told <= _LAST_SECOND else now
     response = answer(provider, request, config, secrets, _ms(clock))
     return None if response is None else _shown(response)
 

@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from ingest.errors import StoreRefused
 from ingest.store import Database, migrate, open_database
 from ingest.store import schema as wanted
 from ingest.store.database import parse_url
@@ -94,6 +95,13 @@ def test_the_code_names_the_newest_migration() -> None:
 def test_what_was_applied_is_said_once(empty_url: str) -> None:
     assert migrate(empty_url) == ["0001"]
     assert migrate(empty_url) == []
+
+
+def test_a_newer_schema_is_refused_in_words(database: Database, database_url: str) -> None:
+    with database.write() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreRefused, match=r"9999.*newer Hookkeeper"):
+        migrate(database_url)
 
 
 def test_processes_may_migrate_at_once(empty_url: str) -> None:

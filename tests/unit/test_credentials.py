@@ -56,6 +56,7 @@ def test_only_the_named_parameters_of_a_query_are_replaced() -> None:
 
 def test_a_parameter_cannot_hide_behind_percent_encoding() -> None:
     assert "secret" not in KEY.conceal_query("%74oken=secret", {"token"})
+    assert "secret" not in KEY.conceal_query("t%C3%B6ken=secret", {"t\xf6ken"})
 
 
 def test_the_same_value_has_the_same_digest_under_one_key_only(tmp_path: Path) -> None:

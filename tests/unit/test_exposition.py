@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from ingest import exposition
 from tests.services.ports import free_port
@@ -251,7 +252,10 @@ def test_whoever_binds_the_port_serves_and_another_takes_over(
     port = free_port()
     first = exposition.serve("127.0.0.1", port, directory)
     wait_until(lambda: first.port == port, describe="the port")
-    second = exposition.serve("127.0.0.1", port, directory)
+    with capture_logs() as logs:
+        second = exposition.serve("127.0.0.1", port, directory)
+        wait_until(lambda: logs, describe="the other to say that it stands by")
+    assert (logs[0]["log_level"], logs[0]["port"]) == ("info", port)
     url = f"http://127.0.0.1:{port}"
     with closing(httpx.Client(base_url=url)) as client:
         assert 'hookkeeper_received_total{source="github"} 2.0' in client.get("/metrics").text

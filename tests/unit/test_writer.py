@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import uuid_utils
+from sqlalchemy import text
 
 from ingest import writer as writer_module
 from ingest.errors import RowRejected, StoreRefused, StoreUnavailable
@@ -259,6 +260,27 @@ async def test_a_database_that_cannot_be_opened_yet_is_tried_again(sqlite_url: s
         await writer.accept(arrival())
     await wait_until_async(lambda: accepted(writer, arrival()), describe="the database")
     assert not writer.trouble
+    await writer.stop()
+
+
+async def test_a_database_that_our_user_may_not_read_yet_is_tried_again(
+    postgres_url: str,
+) -> None:
+    """The driver's own error, of a kind that the store does not translate."""
+    table = "alembic_version"
+    owner = open_database(postgres_url)
+    with owner.write() as tx:
+        tx.execute(text(f"ALTER TABLE {table} RENAME TO hidden; CREATE TABLE {table} (other text)"))
+    writer = Writer(lambda: open_database(postgres_url), lambda _ids: None, timeout_seconds=5.0)
+    await writer.start()
+    assert "version_num" in str(writer.trouble)
+    assert "\n" not in str(writer.trouble)
+    with pytest.raises(StoreUnavailable):
+        await writer.accept(arrival())
+    with owner.write() as tx:
+        tx.execute(text(f"DROP TABLE {table}; ALTER TABLE hidden RENAME TO {table}"))
+    owner.close()
+    await wait_until_async(lambda: accepted(writer, arrival()), describe="the database")
     await writer.stop()
 
 

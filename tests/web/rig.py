@@ -224,8 +224,9 @@ def serving(folder: Path, database_url: str, **changes: str) -> Iterator[Server]
 _SERVE = """
 import socket, sys, uvicorn
 config = uvicorn.Config(
-    "ingest.app:create_app", factory=True, loop="uvloop", http="httptools", ws="none",
-    lifespan="on", log_config=None, server_header=False, timeout_graceful_shutdown=10,
+    "ingest.app:create_app", factory=True, loop="uvloop", ws="none",
+    http="ingest.connection:Connection", lifespan="on", log_config=None, server_header=False,
+    timeout_graceful_shutdown=10,
 )
 uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
 """

@@ -153,6 +153,8 @@ def test_a_handshake_is_answered_in_its_own_form() -> None:
         {"provider": "nobody", "body": CHALLENGE, "config": {}},
         {"provider": "slack", "body": CHALLENGE, "config": {"secret": "s"}},
         {"provider": "slack", "method": "GET", "body": CHALLENGE, "config": {}},
+        {"provider": "slack", "body": CHALLENGE, "config": {"secret": "s", "now": float("inf")}},
+        {"provider": "slack", "body": CHALLENGE, "config": {"secret": "s", "now": float("nan")}},
     ],
 )
 def test_what_is_no_handshake_has_no_answer(line: dict[str, Any]) -> None:

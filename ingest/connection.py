@@ -1,0 +1,124 @@
+"""One HTTP/1.1 connection: uvicorn's httptools protocol without three of its traps.
+
+* What the parser collects is bounded while it comes. It copies a header at every piece of it and
+  has no limit: 200 MB of one header stopped the event loop for 47 s, for every sender (measured;
+  research/ops.md §0, finding 6: neither a limit nor a timeout).
+* A request that offers an upgrade (h2c of ``curl --http2`` and Java's HttpClient) keeps its body.
+  httptools skips it, and an event would be acknowledged with an empty one (measured). The offer
+  is declined by reading the request as if it made none (RFC 9110 §7.8); its hop-by-hop
+  ``Upgrade`` header is not kept.
+* Trailers are not taken for headers (RFC 9110 §6.5.1).
+"""
+
+import asyncio
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+#: Of a head, or of trailers, before they are complete. Twice what ``heading.py`` lets pass, so
+#: that an honest mistake is counted and answered with a reason.
+SILENT_BYTES = 65_536
+HEAD_SECONDS = 10.0
+_INVALID = "Invalid HTTP request received."
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+class Connection(HttpToolsProtocol):
+    """What uvicorn makes for each connection: ``uvicorn.Config(http=...)``."""
+
+    _silent = 0  # bytes since the last complete head or piece of a body
+    _declining = False
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own narrowing
+        """Begin to wait for the first head."""
+        super().connection_made(transport)
+        self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, as long as it leads anywhere."""
+        self._unset_keepalive_if_required()
+        self._silent += len(data)
+        try:
+            self._parse(data)
+        except httptools.HttpParserError:
+            self.logger.warning(_INVALID)
+            self.send_400_response(_INVALID)
+            return
+        if self._silent > SILENT_BYTES:
+            self._refuse()
+        elif not self._silent:
+            self._stop_timer()
+        elif self._head_timer is None:
+            self._start_timer()
+
+    def on_headers_complete(self) -> None:
+        """Begin the request, or note that it has to be read again without its offer."""
+        self._silent = 0
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._declining = True
+            return
+        super().on_headers_complete()
+        self.headers = []  # what comes after the head are trailers, and no part of it
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        self._silent = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End the request; one that offers an upgrade has not even begun."""
+        if not self._declining:
+            super().on_message_complete()
+
+    def _parse(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while True:
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as offer:
+                rest = rest[offer.args[0] :]
+                self._decline()
+            else:
+                return
+
+    def _decline(self) -> None:
+        """Read the head again, by a new parser, without the header that makes the offer."""
+        version = self.parser.get_http_version().encode()
+        lines = [self.parser.get_method() + b" " + self.url + b" HTTP/" + version]
+        lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        self._declining = False
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+        self.parser.feed_data(b"\r\n".join([*lines, b"", b""]))
+
+    def _refuse(self) -> None:
+        if not self._answering():
+            self.transport.write(_TOO_LARGE)
+        self.transport.close()
+
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _start_timer(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self) -> None:
+        """Close a connection whose next head did not come; a body has a time of its own."""
+        if self._answering():
+            self._start_timer()
+        else:
+            self.transport.close()

@@ -1,0 +1,130 @@
+"""What a connection takes before it is a request: hostile heads, and offers of another protocol."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from ingest import connection
+from tests.web.rig import Server, read_all, serving, stored
+from tests.web.test_wire import HEAD, body_of
+
+H2C = (
+    b"connection: Upgrade, HTTP2-Settings, close\r\nupgrade: h2c\r\n"
+    b"http2-settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"
+)
+
+
+@pytest.fixture(scope="module")
+def wire_url(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> str:
+    path = tmp_path_factory.mktemp("connection") / "hookkeeper.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, wire_url: str) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("server"), wire_url) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "framed",
+    [
+        b"content-length: 11\r\n\r\nhello world",
+        b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("cuts", [(), (40, -5)], ids=["in_one_piece", "in_pieces"])
+def test_a_request_that_offers_http2_keeps_its_body(
+    server: Server, wire_url: str, framed: bytes, cuts: tuple[int, ...]
+) -> None:
+    """Java's HttpClient offers h2c with each first request; the parser skips such bodies."""
+    raw = HEAD % b"open" + H2C + framed
+    with server.connect() as wire:
+        for start, end in pairwise((0, *cuts, len(raw))):
+            wire.sendall(raw[start:end])
+        answer = read_all(wire)
+    assert answer.startswith(b"HTTP/1.1 202")
+    event = stored(wire_url, body_of(answer)["id"])
+    assert event.body == b"hello world"
+    assert [name for name, _ in event.headers][:3] == ["host", "connection", "http2-settings"]
+
+
+def test_what_follows_a_declined_offer_is_the_next_request(server: Server, wire_url: str) -> None:
+    offer = H2C.replace(b", close", b"")
+    one = HEAD % b"open" + offer + b"content-length: 3\r\n\r\none"
+    two = HEAD % b"open" + H2C + b"content-length: 3\r\n\r\ntwo"
+    answers = server.exchange(one * 20 + two).split(b"HTTP/1.1 202 Accepted\r\n")[1:]
+    bodies = [stored(wire_url, body_of(answer)["id"]).body for answer in answers]
+    assert bodies == [b"one"] * 20 + [b"two"]
+
+
+def test_trailers_are_no_headers(server: Server, wire_url: str) -> None:
+    """Merged, they would pass what a proxy in front removes from heads (RFC 9110 §6.5.1)."""
+    chunked = b"connection: close\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+    answer = server.exchange(HEAD % b"open" + chunked + b"x-real-ip: 10.0.0.1\r\n\r\n")
+    event = stored(wire_url, body_of(answer)["id"])
+    assert (event.body, event.header("x-real-ip")) == (b"x", None)
+
+
+def test_nobody_gets_a_tunnel(server: Server) -> None:
+    answer = server.exchange(b"CONNECT inside:22 HTTP/1.1\r\nhost: inside\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        HEAD % b"open" + b"x-endless: ",
+        b"POST /in/open?endless=",
+        HEAD % b"open" + b"transfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nx-trailer: ",
+    ],
+    ids=["header", "url", "trailer"],
+)
+def test_a_head_without_an_end_is_cut_off(server: Server, begun: bytes) -> None:
+    """Measured: 200 MB of one header held the event loop, and so every sender, for 47 s."""
+    with server.connect() as wire, contextlib.suppress(ConnectionError):
+        wire.sendall(begun)
+        for _ in range(400):
+            wire.sendall(b"a" * 50_000)
+        pytest.fail("20 MB were taken")
+
+
+def test_a_head_that_is_too_large_is_answered(server: Server) -> None:
+    raw = HEAD % b"open" + b"x-endless: " + b"a" * (connection.SILENT_BYTES)
+    assert server.exchange(raw).startswith(b"HTTP/1.1 431")
+
+
+def test_a_large_body_is_no_head(server: Server, wire_url: str) -> None:
+    large = b"a" * (connection.SILENT_BYTES * 20)
+    head = HEAD % b"open" + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(large)
+    answer = server.exchange(head + large)
+    assert stored(wire_url, body_of(answer)["id"]).body == large
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("begun", [b"", b"POST /in/open HTTP/1.1\r\nx-slow: "])
+async def test_a_head_that_does_not_come_frees_its_connection(
+    begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or 4,096 idle sockets would keep every sender out."""
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
+    config = Config("unused:app", ws="none", log_config=None)
+    config.load_app = lambda: None  # type: ignore[method-assign]  # no request gets that far
+    config.load()
+    listener = await asyncio.get_running_loop().create_server(
+        lambda: connection.Connection(config, ServerState(), {}), "127.0.0.1", 0
+    )
+    port = listener.sockets[0].getsockname()[1]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(begun)
+    async with asyncio.timeout(10):
+        assert await reader.read() == b""
+    writer.close()
+    listener.close()
