@@ -46,13 +46,18 @@ async def attempt(
 
 
 def headers(destination: Destination, claimed: Claimed, now: int) -> dict[str, str]:
-    """Return what goes with the body: proof, content type and trace; nothing of the sender's."""
+    """Return what goes with the body: proof, trace, and what says how to read these bytes.
+
+    Nothing else of the sender's is passed on.
+    """
     event = claimed.event
     webhook_id = f"{event.id}.{claimed.generation}" if claimed.generation else event.id
     secret = destination.secret.value if destination.secret else None
     made = signature_headers(webhook_id, now // 1_000, event.body, secret)
     if event.content_type:
         made["content-type"] = event.content_type
+    if encoding := event.header("content-encoding"):
+        made["content-encoding"] = encoding  # the body is still as it was sent, compressed
     if _TRACE_ID.fullmatch(event.trace_id):
         # https://www.w3.org/TR/trace-context/: the delivery is the parent of what it causes.
         parent = claimed.delivery_id.replace("-", "")[-_PARENT_DIGITS:]

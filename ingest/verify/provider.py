@@ -157,6 +157,7 @@ class Provider(BaseModel):
         self._check_named("ts", "timestamp", self.timestamp)
         self._check_named("id", "event_id", self.event_id)
         self._check_timestamp()
+        self._check_event_id()
 
     def _check_named(self, atom: str, word: str, template: Extractor | None) -> None:
         if atom not in self.content.atoms:
@@ -178,6 +179,12 @@ class Provider(BaseModel):
         in_signature = any(atom.place == "signature" for atom in self.timestamp.atoms)
         if in_signature and self.carrier != "pairs":
             raise ValueError('timestamp = "signature:..." needs carrier = "pairs"')
+
+    def _check_event_id(self) -> None:
+        """A replayer who can add an unsigned part would make one event look like two."""
+        places = self.event_id.atoms if self.event_id else frozenset()
+        if places & self.signed_atoms and not places <= self.signed_atoms:
+            raise ValueError("event_id mixes signed and unsigned places; read it from one kind")
 
     def _check_unsigned(self) -> None:
         stray = sorted(self.model_fields_set & _SIGNED_WORDS)

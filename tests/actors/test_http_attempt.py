@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 import hashlib
 import hmac
 from dataclasses import replace
@@ -120,6 +121,19 @@ def test_body_content_type_and_signature_arrive(sink: Sink) -> None:
     assert request.header("content-type") == "text/x; charset=\xe9"
     assert request.header("webhook-timestamp") == str(NOW // 1_000)
     assert request.header("webhook-signature").startswith("v1,")
+
+
+def test_a_compressed_body_stays_compressed_and_says_so(sink: Sink) -> None:
+    body = gzip.compress(b"{}")
+    what = delivery(body)
+    sent = (("Content-Encoding", "gzip"), ("X-Secret-Of-The-Sender", "1"))
+    what = replace(what, event=replace(what.event, headers=sent))
+
+    make(destination(sink), what)
+
+    (request,) = sink.requests("/in")
+    assert (request.header("content-encoding"), request.body) == ("gzip", body)
+    assert not request.header("x-secret-of-the-sender")
 
 
 # -- how answers are judged -----------------------------------------------------------------

@@ -104,6 +104,8 @@ def test_standard_webhooks_under_other_header_names_is_three_words() -> None:
         ),
         ({**HMAC, "query": "token"}, "query belongs to"),
         ({**HMAC, "event_type": "type"}, "names no place"),
+        ({**HMAC, "event_id": "{body:id}[-{header:X-Part}]"}, "mixes signed and unsigned"),
+        ({**HMAC, "event_id": ["header:X-Id", "body:id"]}, "mixes signed and unsigned"),
         ({**HMAC, "failure_status": 200}, "greater than or equal to 400"),
         ({**HMAC, "success_status": 404}, "less than or equal to 299"),
         ({"family": "token"}, "name one of them"),
