@@ -2,9 +2,11 @@
 
 Sync handlers run one after another in the worker thread, each under its own limit; async ones run
 together on the event loop. A suspect comes by itself and runs alone in a child. A process that
-stops finishes what runs and leaves the rest of the batch to others.
+stops finishes what runs and leaves the rest of the batch to others; so does a batch of a handler
+that is slow, or its neighbours would wait for each other while other threads are idle.
 """
 
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
@@ -19,6 +21,8 @@ from ingest.events import AttemptResult, Claimed
 from ingest.handlers import Handler
 from ingest.queue import PROCESS, WakeBroker
 
+SHARE_SECONDS = 1.0  # what a batch that takes longer has not begun by then, other threads may have
+
 
 def declare(broker: WakeBroker, runtime: Runtime) -> None:
     """Bind the actor to its queue; handlers' own queues are declared when the worker boots."""
@@ -31,11 +35,15 @@ def declare(broker: WakeBroker, runtime: Runtime) -> None:
 
 
 def process_batch(runtime: Runtime, batch: Batch) -> None:
-    """Make one attempt of each delivery; the results are in ``batch`` afterwards."""
+    """Make one attempt of each delivery; the results are in ``batch`` afterwards.
+
+    Deliveries that are left untouched are to be given back.
+    """
     handlers = runtime.loaded.handlers
+    share_at = time.monotonic() + SHARE_SECONDS
     together: list[tuple[Handler, Claimed]] = []
     for claimed in batch.claimed:
-        if runtime.stopping.is_set():
+        if runtime.stopping.is_set() or time.monotonic() >= share_at:
             return
         handler = handlers.get(claimed.destination)
         if handler is not None and not claimed.crashes and python.is_async(handler):

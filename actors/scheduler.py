@@ -8,6 +8,7 @@ everything is published at once when the broker is back.
 import os
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -70,7 +71,10 @@ def retention_of(config: Config) -> Retention:
 
 
 class Scheduler:
-    """The steps of a scheduler. ``tick`` is the only clockwork; it takes the time (ms)."""
+    """The steps of a scheduler. ``tick`` is the only clockwork.
+
+    It takes the time (ms) of a clock that is never set back, or a step would wait for it.
+    """
 
     def __init__(
         self, database: Database, broker: WakeBroker, keep: Callable[[], Retention]
@@ -99,8 +103,17 @@ class Scheduler:
             return False
         if self._contact_since is None:
             self._contact_since = now
-        metrics.SCHEDULER_TICK_TIMESTAMP_SECONDS.set(now / 1_000)
+        metrics.SCHEDULER_TICK_TIMESTAMP_SECONDS.set_to_current_time()
         return more
+
+    def rested(self, milliseconds: int) -> None:
+        """Note how long nothing was done: far too long means that the machine was suspended.
+
+        Then no lease was renewed either, and live workers need the same moment as after an outage.
+        """
+        if milliseconds > CONTACT_MS:
+            logger.warning("scheduler.was_suspended", seconds=milliseconds // 1_000)
+            self._contact_since = None
 
     def _steps(self, now: int) -> bool:
         more = self._publish_due()
@@ -186,8 +199,10 @@ def run(settings: Settings, stopping: threading.Event) -> None:
     try:
         while not stopping.is_set():
             snapshot.refresh()
-            if not scheduler.tick(now_ms()):
+            if not scheduler.tick(time.monotonic_ns() // 1_000_000):
+                rested_at = now_ms()  # unlike the monotonic clock it goes on in a suspended machine
                 stopping.wait(TICK_SECONDS)
+                scheduler.rested(now_ms() - rested_at)
     finally:
         server.stop()
         database.close()

@@ -38,6 +38,9 @@ ALONE = "alone"
 VERSION = 1
 EVENTS_A_MESSAGE = 100
 DELIVERIES_A_MESSAGE = 20
+#: What a queue holds at most, some 40 MB; the rest waits in the database, with a wake time. A Redis
+#: that our own backlog has filled could not even be read: fetching writes too (measured).
+MESSAGES_A_QUEUE = 10_000
 
 _NAMESPACE = "hookkeeper"
 _WAKE_SECONDS = 1  # an idle consumer looks again at least this often
@@ -129,6 +132,7 @@ class WakeBroker(RedisBroker):
             client=client, middleware=middleware, namespace=_NAMESPACE
         )
         self.stopping = threading.Event()
+        self._lengths: dict[str, int] = {}  # of each queue, as of our last message to it
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         """Read a queue. The ``.DQ`` queues exist in dramatiq only: nothing here is ever delayed."""
@@ -148,11 +152,26 @@ class WakeBroker(RedisBroker):
         Written without the broker's script: one round trip for hundreds of messages, and a
         process that only publishes leaves no heartbeat behind. Raises BrokerUnavailable; then
         the outcome is unknown, and a message that did arrive finds its rows claimed already.
+        Raises it too for a queue that is full, once the messages of the others are sent.
         """
         sent = [message.copy(options={"redis_message_id": str(uuid4())}) for message in messages]
-        for start in range(0, len(sent), _PIPELINE_MESSAGES):
-            self._send(sent[start : start + _PIPELINE_MESSAGES])
+        names = {message.queue_name for message in messages}
+        full = sorted(name for name in names if self._is_full(name))
+        taken = [message for message in sent if message.queue_name not in full]
+        for start in range(0, len(taken), _PIPELINE_MESSAGES):
+            self._send(taken[start : start + _PIPELINE_MESSAGES])
+        if full:
+            raise BrokerUnavailable(
+                f"The queue {', '.join(full)} holds {MESSAGES_A_QUEUE:,} messages already. Nothing "
+                "is lost: the scheduler publishes the rest when there is room."
+            )
         return sent
+
+    def _is_full(self, queue_name: str) -> bool:
+        if self._lengths.get(queue_name, 0) < MESSAGES_A_QUEUE:
+            return False
+        self._lengths[queue_name] = depth(self, queue_name)
+        return self._lengths[queue_name] >= MESSAGES_A_QUEUE
 
     def _send(self, messages: Sequence[Message[Any]]) -> None:
         pipe = self.client.pipeline(transaction=True)
@@ -167,10 +186,11 @@ class WakeBroker(RedisBroker):
             pipe.rpush(self.wake_key(queue_name), *["1"] * min(count, _WAKE_TOKENS))
             pipe.ltrim(self.wake_key(queue_name), 0, _WAKE_TOKENS - 1)
         try:
-            pipe.execute()
+            answers = pipe.execute()
         except redis.RedisError as error:
             raise BrokerUnavailable(_no_broker(error)) from error
-        for message in messages:
+        for message, length in zip(messages, answers[1::2], strict=False):  # wake tokens follow
+            self._lengths[message.queue_name] = length
             self.emit_after("enqueue", message, None)
 
     def wake_key(self, queue_name: str) -> str:

@@ -2,13 +2,15 @@
 
 This is the only place where workers change deliveries. A claim counts the start before anything
 happens, so no crash goes uncounted; a record is written until the database has it, so no row stays
-running under a process that forgot it. What was not begun when the process stops is given back.
+running under a process that forgot it. What was not begun, because the process stops or because
+its neighbours take long, is given back.
 """
 # ruff: noqa: ARG002 - the signatures are dramatiq's
 
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 from dramatiq import Broker, MessageProxy, Middleware, Worker
@@ -92,11 +94,10 @@ class Claims(Middleware):
         if batch is None:
             return
         CURRENT.set(None)
-        timed_out = isinstance(exception, TimeLimitExceeded)
-        outcomes = batch.outcomes(_TIMED_OUT if timed_out else UNFINISHED)
+        outcomes = batch.outcomes(_TIMED_OUT if _timed_out(exception) else UNFINISHED)
         untouched = batch.untouched()
         try:
-            if not self._runtime.stopping.is_set():
+            if exception is not None and not self._runtime.stopping.is_set():
                 # A fault of ours, which would be back at once: they wait as after a failure.
                 outcomes, untouched = [*outcomes, *map(_not_begun, untouched)], []
             self._record(broker, outcomes)
@@ -182,11 +183,18 @@ class Claims(Middleware):
         except StoreUnavailable as error:
             logger.warning("claims.not_released", deliveries=len(untouched), error=str(error))
             self._record(broker, [_not_begun(claimed) for claimed in untouched])
-        else:
-            wake_deliveries(_wakes(broker), refs)
+        else:  # slow ones each by itself, for as many threads as there are
+            slow = not self._runtime.stopping.is_set()
+            wake_deliveries(_wakes(broker), [replace(ref, alone=slow) for ref in refs])
 
     def _leave(self, broker: Broker, destination: str) -> None:
         wake_deliveries(_wakes(broker), self._bulkhead.leave(destination))
+
+
+def _timed_out(exception: BaseException | None) -> bool:
+    """Whether the limit ended it; dramatiq wraps that where a coroutine ignores its cancelling."""
+    ends = (exception, exception.__cause__) if exception is not None else ()
+    return any(isinstance(one, TimeLimitExceeded) for one in ends)
 
 
 def _not_begun(claimed: Claimed) -> Outcome:

@@ -44,9 +44,10 @@ def _check_memory(memory: dict[str, Any]) -> Iterator[Finding]:
             "CONFIG SET maxmemory-policy noeviction, or give Hookkeeper a Redis of its own.",
         )
     limit = int(memory.get("maxmemory", 0))
-    if limit and int(memory.get("used_memory", 0)) > 0.9 * limit:
-        yield warn(
-            _NAME,
-            "it is nearly full: publishing fails then, and deliveries wait for the scheduler",
-            "Raise its maxmemory, or look at what else it holds.",
-        )
+    used = int(memory.get("used_memory", 0))
+    advice = "Raise its maxmemory, or look at what else it holds. Flushing it loses no event."
+    if limit and used >= limit:
+        full = "it is full and lets nobody write: events are accepted and kept, none is delivered"
+        yield fail(_NAME, full, advice)
+    elif limit and used > 0.9 * limit:
+        yield warn(_NAME, "it is nearly full: once it is, nothing is delivered", advice)

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 
+from ingest.cli import output
 from ingest.cli.broker_checks import check_broker
 from ingest.cli.findings import Finding, fail, ok, warn
 from ingest.cli.located import located_settings
@@ -57,8 +58,13 @@ def _check_configuration(settings: Settings) -> Iterator[Finding]:
             "Correct it; running processes keep the configuration they started with.",
         )
         return
-    count = f"{len(loaded.config.sources)} sources, {len(loaded.config.destinations)} destinations"
-    yield ok(name, f"valid: {count}, {len(loaded.handlers)} handlers")
+    found = {
+        "source": loaded.config.sources,
+        "destination": loaded.config.destinations,
+        "handler": loaded.handlers,
+    }
+    counts = ", ".join(output.counted(len(each), word) for word, each in found.items())
+    yield ok(name, f"valid: {counts}")
     for warning in warnings_of(loaded.config, loaded.handlers, int(time.time() * 1000)):
         yield warn(name, warning, "")
 

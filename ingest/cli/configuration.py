@@ -69,9 +69,11 @@ def check(as_json: Json = False) -> None:
         )
         return
     print(
-        f"{settings.config_path} is valid: {len(config.sources)} sources, "
-        f"{len(config.destinations)} destinations, {len(config.routes)} routes, "
-        f"{len(handlers)} handlers; events are kept {config.retention_days} days."
+        f"{settings.config_path} is valid: {output.counted(len(config.sources), 'source')}, "
+        f"{output.counted(len(config.destinations), 'destination')}, "
+        f"{output.counted(len(config.routes), 'route')}, "
+        f"{output.counted(len(handlers), 'handler')}; "
+        f"events are kept {output.counted(config.retention_days, 'day')}."
     )
     for warning in warnings:
         print(f"warning: {warning}")

@@ -46,6 +46,7 @@ def list_(
             )
             for row in rows
         ],
+        spare=("event", "attempts", "given up", "state", "reason"),
     )
     if not rows:
         output.note("No dead letters.")
@@ -84,6 +85,6 @@ def replay(
     if as_json:
         output.document({"replayed": replayed})
         return
-    print(f"Replaying {len(replayed)} dead letter{'' if len(replayed) == 1 else 's'}.")
+    print(f"Replaying {output.counted(len(replayed), 'dead letter')}.")
     if len(replayed) == _MOST:
         print("There may be more: run it again.")

@@ -53,6 +53,7 @@ def list_(as_json: Json = False) -> None:
             )
             for name, kind in known.items()
         ],
+        spare=("since", "kind", "reason"),
     )
 
 

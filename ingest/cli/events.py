@@ -59,6 +59,7 @@ def list_(
             )
             for row in rows
         ],
+        spare=("notes", "received", "source", "type"),
     )
     if not rows:
         output.note("No events. `hookkeeper send github push` posts a sample.")

@@ -14,6 +14,8 @@ from typing import Annotated, Any
 import typer
 
 _WIDEST = 10_000
+_GAP = 2  # blanks between two columns
+_LEAST = 24  # characters below which a cut column says nothing
 
 #: The ``--json`` of every command.
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -74,8 +76,19 @@ def printable(text: object) -> str:
     )
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Rows under their columns: drawn by rich on a terminal, tab-separated in a pipe."""
+def counted(count: int, word: str) -> str:
+    """``1 handler``, ``2 handlers``."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], spare: Sequence[str] = ()
+) -> None:
+    """Rows under their columns: drawn by rich on a terminal, tab-separated in a pipe.
+
+    ``spare``: the columns that a narrow terminal can do without, the least important first; the
+    last of them is not left out but cut.
+    """
     cells = [[printable("" if cell is None else cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in [list(columns), *cells]:
@@ -85,16 +98,41 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     from rich.table import Table  # noqa: PLC0415  as above
     from rich.text import Text  # noqa: PLC0415  as above
 
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        drawn.add_column(column, no_wrap=True)
-    for row in cells:
-        drawn.add_row(*(Text(cell) for cell in row))  # Text: "[red]" in data is data
     console = Console()
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    shown = fitting(columns, cells, spare, console.width)
+    for place, width in shown.items():
+        drawn.add_column(columns[place], no_wrap=True, max_width=width)
+    for row in cells:
+        drawn.add_row(*(Text(row[place]) for place in shown))  # Text: "[red]" in data is data
     # A row that is wider than the terminal wraps as a line: ids stay whole, to be copied.
     unbounded = console.options.update(max_width=_WIDEST)
     console.width = max(console.width, console.measure(drawn, options=unbounded).maximum)
     console.print(drawn)
+
+
+def fitting(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], spare: Sequence[str], room: int
+) -> dict[int, int]:
+    """The columns of a table that ``room`` characters can hold, by place, with their widths."""
+    widths = {
+        place: max(map(len, [name, *(row[place] for row in cells)]))
+        for place, name in enumerate(columns)
+    }
+    if not spare:
+        return widths
+    *left_out, cut = (columns.index(name) for name in spare)
+    longest = widths[cut]
+    widths[cut] = min(longest, _LEAST)
+    for place in left_out:
+        if _total(widths) > room:
+            del widths[place]
+    widths[cut] = min(longest, max(widths[cut], widths[cut] + room - _total(widths)))
+    return widths
+
+
+def _total(widths: Mapping[int, int]) -> int:
+    return sum(widths.values()) + _GAP * (len(widths) - 1)
 
 
 def note(text: str) -> None:

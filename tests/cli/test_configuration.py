@@ -70,7 +70,7 @@ def test_a_valid_configuration_is_summed_up(folder: Path) -> None:
     assert done.json["destinations"] == ["billing"]
     assert done.json["handlers"] == ["handlers.deploy"]
     assert done.json["retention_days"] == 30
-    assert "is valid: 1 sources" in run(folder, "config", "check", settings=SECRET).out
+    assert "is valid: 1 source," in run(folder, "config", "check", settings=SECRET).out
 
 
 def test_a_missing_secret_is_named_by_its_variable(folder: Path) -> None:

@@ -107,6 +107,21 @@ def test_a_redis_that_evicts_is_a_warning(folder: Path, redis_url: str) -> None:
     assert "allkeys-lru" in done.out
 
 
+def test_a_redis_that_is_full_delivers_nothing(folder: Path, redis_url: str) -> None:
+    import redis  # noqa: PLC0415  this test alone speaks to the server itself
+
+    client = redis.Redis.from_url(redis_url)
+    client.config_set("maxmemory", 1_000)
+    try:
+        found = checks(folder, HOOKKEEPER_BROKER_URL=redis_url)["broker"]
+    finally:
+        client.config_set("maxmemory", 0)
+        client.close()
+
+    assert found["level"] == "fail"
+    assert "none is delivered" in found["message"]
+
+
 def test_postgresql_is_examined_too(tmp_path: Path, postgres_url: str) -> None:
     found = checks(tmp_path, HOOKKEEPER_DATABASE_URL=postgres_url)
 

@@ -17,6 +17,8 @@ from ingest.errors import (
     StoreUnavailable,
 )
 
+EVENT_ID = "01a208b0-953e-7688-be4e-f5e7e1b44226"
+
 
 class Colour(enum.StrEnum):
     RED = "red"
@@ -61,11 +63,46 @@ def test_a_narrow_terminal_keeps_ids_whole(
     """An id that is broken in two cannot be copied."""
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "40")
-    event_id = "01a208b0-953e-7688-be4e-f5e7e1b44226"
 
-    output.table(("id", "type"), [(event_id, "checkout.session.completed")])
+    output.table(("id", "type"), [(EVENT_ID, "checkout.session.completed")])
 
-    assert f"{event_id}  checkout.session.completed" in capsys.readouterr().out
+    assert f"{EVENT_ID}  checkout.session.completed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (120, ["2026-11-23 14:07:10Z", "github", "check_run.requested_action", "dispatched"]),
+        (100, ["github", "check_run.requested_action", "dispatched"]),
+        (78, ["check_run.requested_action", "dispatched"]),
+        (75, ["check_run.requested_acti…", "dispatched"]),
+    ],
+)
+def test_a_narrow_terminal_does_without_the_least_important_columns(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    width: int,
+    shown: list[str],
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    row = [EVENT_ID, "2026-11-23 14:07:10Z", "github", "check_run.requested_action", "dispatched"]
+
+    output.table(
+        ("id", "received", "source", "type", "state"), [row], spare=("received", "source", "type")
+    )
+
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2, "the event is one line"
+    assert len(lines[1].rstrip()) <= width
+    assert lines[1].rstrip() == "  ".join([EVENT_ID, *shown])
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, "0 handlers"), (1, "1 handler"), (2, "2 handlers")]
+)
+def test_one_of_a_kind_is_singular(count: int, said: str) -> None:
+    assert output.counted(count, "handler") == said
 
 
 def test_markup_in_data_stays_data_on_a_terminal(

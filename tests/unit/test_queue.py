@@ -155,6 +155,22 @@ def test_a_broker_that_is_away_is_named_and_costs_nothing(redis_server: RedisSer
             depth(broker, DISPATCH)
 
 
+def test_a_full_queue_takes_no_more_and_the_others_do(
+    broker: WakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Redis full of our own messages could not even be read: fetching writes too."""
+    monkeypatch.setattr("ingest.queue.MESSAGES_A_QUEUE", 2)
+    publish_deliveries(broker, [ref(number) for number in range(40)])
+
+    with pytest.raises(BrokerUnavailable, match="deliver holds"):
+        publish_deliveries(broker, [ref(40), ref(41, queue=PROCESS)])
+    assert (depth(broker, DELIVER), depth(broker, PROCESS)) == (2, 1)
+
+    broker.client.delete(f"{broker.namespace}:{DELIVER}")
+    publish_deliveries(broker, [ref(40)])
+    assert depth(broker, DELIVER) == 1, "and there is room again"
+
+
 def test_nothing_is_ever_delayed(broker: WakeBroker) -> None:
     message: Message[None] = Message(
         queue_name=DISPATCH, actor_name=DISPATCH, args=(), kwargs={}, options={}
