@@ -44,15 +44,22 @@ def dispatch_events(database: Database, loaded: Loaded, ids: Sequence[str]) -> l
     Raises StoreUnavailable. An event that cannot be routed or written is logged and stays
     stored; its batch is unharmed.
     """
-    plans = list(_plans(loaded, store.undispatched(database, ids)))
+    refs: list[DeliveryRef] = []
+    left = set(ids)
+    while left and (events := store.undispatched(database, sorted(left))):
+        refs += _dispatch_together(database, list(_plans(loaded, events)))
+        left -= {event.id for event in events}
+    return refs
+
+
+def _dispatch_together(database: Database, plans: Sequence[Plan]) -> list[DeliveryRef]:
     try:
-        refs = _write(database, plans)
+        return _write(database, plans)
     except StoreUnavailable:
         raise
     except Exception:
         logger.exception("dispatch.batch_rejected", events=len(plans))
-        refs = [ref for plan in plans for ref in _write_alone(database, plan)]
-    return refs
+        return [ref for plan in plans for ref in _write_alone(database, plan)]
 
 
 def _plans(loaded: Loaded, events: Sequence[Event]) -> Iterator[Plan]:

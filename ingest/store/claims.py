@@ -23,7 +23,7 @@ from ingest.events import (
 from ingest.store.database import Database
 from ingest.store.delivery_rows import RUNNING, WAITING, postpone, ref_from
 from ingest.store.dialect import insert, lock_names, now, now_ms
-from ingest.store.event_rows import event_from, rows_by_id
+from ingest.store.event_rows import event_from, fitting, rows_by_id
 from ingest.store.schema import AnyRow, attempts, deliveries, paused_destinations
 from ingest.store.workers import hold_lease
 
@@ -47,8 +47,9 @@ def claim(
     """Start those of the deliveries that are due and free, in the order given.
 
     ``caps``: the most that may run at once, by destination. Left waiting are deliveries of paused
-    destinations, those over a cap (looked at again in a second), and, where several are asked
-    for, those that crashed before: these run alone. A worker that was declared dead gets none.
+    destinations, those over a cap or too large to be taken with the others (looked at again in a
+    second), and, where several are asked for, those that crashed before: these run alone. A
+    worker that was declared dead gets none.
     """
     with db.write() as tx:
         return claim_in(tx, worker_id, ids, caps)
@@ -61,16 +62,16 @@ def claim_in(
     if not hold_lease(tx, worker_id):
         return []
     candidates = _lock_candidates(tx, ids)
-    allowed, deferred = _within_caps(tx, candidates, caps)
+    allowed, deferred = _within_bytes(tx, *_within_caps(tx, candidates, caps))
     moment = now(tx)
     if deferred:
-        later = update(deliveries).where(deliveries.c.id.in_(deferred))
+        later = update(deliveries).where(deliveries.c.id.in_([row.id for row in deferred]))
         tx.execute(later.values(wake_at=moment + DEFER_MS))
     if not allowed:
         return []
     started = tx.execute(
         update(deliveries)
-        .where(deliveries.c.id.in_(allowed), WAITING)
+        .where(deliveries.c.id.in_([row.id for row in allowed]), WAITING)
         .values(
             state=DeliveryState.RUNNING,
             wake_at=None,
@@ -145,7 +146,7 @@ def _lock_candidates(tx: Connection, ids: Sequence[str]) -> list[AnyRow]:
     failed and its retry was set to a later time.
     """
     wanted = (
-        select(deliveries.c.id, deliveries.c.destination)
+        select(deliveries.c.id, deliveries.c.destination, deliveries.c.event_id)
         .where(
             deliveries.c.id.in_(sorted(set(ids))),
             WAITING,
@@ -163,7 +164,7 @@ def _lock_candidates(tx: Connection, ids: Sequence[str]) -> list[AnyRow]:
 
 def _within_caps(
     tx: Connection, candidates: Sequence[AnyRow], caps: Mapping[str, int]
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[AnyRow], list[AnyRow]]:
     """Split the candidates into those with a free slot and those without."""
     names = sorted({row.destination for row in candidates} & caps.keys())
     lock_names(tx, names)
@@ -171,12 +172,21 @@ def _within_caps(
     allowed, deferred = [], []
     for row in candidates:
         if free.get(row.destination, 1) > 0:
-            allowed.append(row.id)
+            allowed.append(row)
             if row.destination in free:
                 free[row.destination] -= 1
         else:
-            deferred.append(row.id)
+            deferred.append(row)
     return allowed, deferred
+
+
+def _within_bytes(
+    tx: Connection, allowed: list[AnyRow], deferred: list[AnyRow]
+) -> tuple[list[AnyRow], list[AnyRow]]:
+    """Put off those, too, whose bodies would not fit into memory with the others'."""
+    fits = fitting(tx, [row.event_id for row in allowed])
+    heavy = [row for row in allowed if row.event_id not in fits]
+    return [row for row in allowed if row.event_id in fits], deferred + heavy
 
 
 def _running(tx: Connection, names: Sequence[str]) -> dict[str, int]:

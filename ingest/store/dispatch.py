@@ -13,17 +13,24 @@ from ingest.events import DeliveryRef, DeliveryState, Event, EventState, Target
 from ingest.store.accept import PUBLISH_GRACE_MS
 from ingest.store.database import Database
 from ingest.store.dialect import insert, now
-from ingest.store.event_rows import event_from, select_events
+from ingest.store.event_rows import event_from, fitting, select_events
 from ingest.store.schema import deliveries, events
 
 Plan = tuple[Event, tuple[Target, ...]]
 
 
 def undispatched(db: Database, ids: Sequence[str]) -> list[Event]:
-    """Read those of the events that still wait for their dispatch, oldest first."""
+    """Read those of the events that still wait for their dispatch, oldest first.
+
+    Of large ones only as many as fit into a batch: ask again for the others.
+    """
     with db.read() as tx:
-        wanted = select_events(list(ids)).where(events.c.state == EventState.STORED)
-        return [event_from(row) for row in tx.execute(wanted.order_by(events.c.id))]
+        stored = select(events.c.id).where(
+            events.c.id.in_(ids), events.c.state == EventState.STORED
+        )
+        waiting = list(tx.execute(stored.order_by(events.c.id)).scalars())
+        wanted = select_events(sorted(fitting(tx, waiting))).order_by(events.c.id)
+        return [event_from(row) for row in tx.execute(wanted)]
 
 
 def dispatch(db: Database, plans: Sequence[Plan]) -> list[DeliveryRef]:

@@ -1,12 +1,16 @@
 """An event as it is read back: the columns of two tables, and the ``Event`` they make."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
 from ingest.events import Event
 from ingest.store.schema import AnyRow, events, payloads
+
+#: Bodies that are in memory together for one batch (measured without: 100 of 25 MB, 2.5 GB).
+BATCH_BYTES = 8_000_000
 
 #: Everything an ``Event`` needs, body included.
 EVENT_COLUMNS = (
@@ -27,6 +31,24 @@ EVENT_COLUMNS = (
 def select_events(ids: list[str]) -> Select[Any]:
     """Select whole events by their ids."""
     return select(*EVENT_COLUMNS).join(payloads).where(events.c.id.in_(ids))
+
+
+def fitting(tx: Connection, ids: Sequence[str]) -> set[str]:
+    """Choose the first of the events whose bodies fit into one batch; one always does.
+
+    Neither database reads a body to tell its length.
+    """
+    size = func.length(payloads.c.body).label("size")
+    found = tx.execute(select(payloads.c.event_id, size).where(payloads.c.event_id.in_(ids)))
+    sizes = {row.event_id: int(row.size) for row in found}
+    chosen: set[str] = set()
+    total = 0
+    for id_ in (id_ for id_ in dict.fromkeys(ids) if id_ in sizes):
+        total += sizes[id_]
+        if chosen and total > BATCH_BYTES:
+            break
+        chosen.add(id_)
+    return chosen
 
 
 def headers_text(headers: tuple[tuple[str, str], ...]) -> str:

@@ -32,7 +32,7 @@ def replay_event(db: Database, event_id: str) -> int:
 
 
 def replay_delivery(db: Database, delivery_id: str) -> DeliveryRef:
-    """Deliver an event to one destination again, as a new delivery; return it for publishing.
+    """Deliver an event to one destination again, as a new delivery, which is due at once.
 
     The old one remembers the new one. Raises NotFound, and HookkeeperError for a delivery that
     has not ended, or that was replayed before.
@@ -41,7 +41,8 @@ def replay_delivery(db: Database, delivery_id: str) -> DeliveryRef:
         old = _replayable(tx, delivery_id)
         event = _locked_event(tx, old.event_id)
         target = Target(old.destination, DestinationKind(old.kind), old.queue)
-        row = delivery_row(event.id, target, event.generation + 1, now(tx))
+        moment = now(tx)
+        row = delivery_row(event.id, target, event.generation + 1, moment) | {"wake_at": moment}
         tx.execute(insert(deliveries), row)
         # An event that waits for its own dispatch must not share the generation taken here.
         taken = 2 if event.state == EventState.STORED else 1

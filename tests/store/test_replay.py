@@ -76,6 +76,14 @@ def test_a_dead_letter_is_delivered_again_as_a_new_delivery(database: Database) 
     assert (claim.event.generation, claim.generation) == (1, 1)
 
 
+def test_a_replayed_delivery_is_published_by_the_next_tick_of_a_scheduler(
+    database: Database,
+) -> None:
+    replayed = replay.replay_delivery(database, a_dead_letter(database))
+
+    assert [ref.id for ref in wake.due_deliveries(database, 10)] == [replayed.id]
+
+
 def test_replays_of_a_delivery_and_its_event_do_not_meet(database: Database) -> None:
     """Both take a generation of their own, whichever comes first."""
     old_id = a_dead_letter(database)
