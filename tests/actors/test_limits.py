@@ -47,6 +47,7 @@ def test_a_thread_over_its_limit_is_interrupted() -> None:
 def test_after_disarming_no_interrupt_comes() -> None:
     """Else it would hit whatever comes next, such as the commit of the outcome."""
     limits = Limits()
+    rounds = 0
     for _ in range(200):
         checker = threading.Thread(target=limits.check, args=(time.monotonic() + 6,))
         try:
@@ -56,6 +57,9 @@ def test_after_disarming_no_interrupt_comes() -> None:
             pass
         checker.join()
         spin()
+        rounds += 1
+
+    assert rounds == 200
 
 
 def test_a_thread_that_cannot_be_interrupted_ends_the_process_at_last() -> None:

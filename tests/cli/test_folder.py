@@ -37,8 +37,12 @@ def test_a_second_pipeline_is_told_who_has_the_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_free_again_after_its_pipeline(tmp_path: Path) -> None:
-    take(tmp_path).lock.close()
-    take(tmp_path).lock.close()
+    first = take(tmp_path)
+    first.lock.close()
+
+    second = take(tmp_path)
+    assert not second.lock.closed
+    second.lock.close()
 
 
 def test_the_lock_waits_for_the_guard_of_a_killed_pipeline(tmp_path: Path) -> None:

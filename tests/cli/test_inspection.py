@@ -242,4 +242,4 @@ def test_a_mistyped_destination_is_not_paused(folder: Folder) -> None:
     [("events", "list"), ("dead", "list"), ("destinations", "list"), ("version",), ("doctor",)],
 )
 def test_every_answer_can_be_json(folder: Folder, command: tuple[str, ...]) -> None:
-    json.loads(folder.run(*command, "--json").out)
+    assert isinstance(json.loads(folder.run(*command, "--json").out), dict | list)

@@ -17,8 +17,11 @@ def test_port_0_is_any_free_port() -> None:
 
 def test_a_listener_takes_connections_before_anybody_accepts_them() -> None:
     """So a receiver that restarts refuses nobody."""
-    with listen("127.0.0.1", 0) as listener:
-        socket.create_connection(listener.getsockname(), timeout=2).close()
+    with (
+        listen("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname(), timeout=2) as early,
+    ):
+        assert early.getpeername() == listener.getsockname()
 
 
 def test_a_taken_port_is_named_with_its_holder_and_the_way_out() -> None:

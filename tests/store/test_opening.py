@@ -148,7 +148,11 @@ def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
 
 def test_every_form_of_a_postgresql_url_means_our_driver(postgres_url: str) -> None:
     for scheme in ("postgres", "postgresql", "postgresql+psycopg"):
-        open_database(postgres_url.replace("postgresql+psycopg", scheme)).close()
+        database = open_database(postgres_url.replace("postgresql+psycopg", scheme))
+        try:
+            assert database.url.drivername == "postgresql+psycopg"
+        finally:
+            database.close()
 
 
 def test_the_clock_is_the_databases_and_moves_in_a_transaction(database: Database) -> None:

@@ -150,13 +150,18 @@ def test_context_is_on_every_line(output: Output) -> None:
 
 
 def test_a_reader_that_went_away_fails_nothing() -> None:
+    tried: list[bytes] = []
+
     class Gone(io.BytesIO):
-        def write(self, _data: Any) -> int:
+        def write(self, data: Any) -> int:
+            tried.append(bytes(data))
             raise BrokenPipeError
 
     logs.configure("info", "json", Gone())
     structlog.get_logger("x").info("unheard")
     logging.getLogger("x").info("unheard")
+
+    assert len(tried) == 2
 
 
 def test_a_library_that_logs_badly_is_not_failed(output: Output) -> None:
