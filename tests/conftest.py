@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from itertools import count
@@ -26,6 +27,9 @@ _numbers = count(1)
 
 def pytest_configure() -> None:
     """Nothing of the machine's own set-up may reach a test."""
+    # A shell ignores Ctrl-C for what it runs in the background, and whatever we start would
+    # inherit that: a process that is ended with SIGINT would then run for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith("HOOKKEEPER_")]:
         del os.environ[name]
 
