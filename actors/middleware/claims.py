@@ -9,8 +9,9 @@ its neighbours take long, is given back.
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import structlog
 from dramatiq import Broker, MessageProxy, Middleware, Worker
@@ -19,6 +20,7 @@ from dramatiq.middleware.time_limit import TimeLimitExceeded
 from actors import observing
 from actors.batch import CURRENT, UNFINISHED, Batch, Outcome
 from actors.middleware.bulkhead import Bulkhead
+from actors.middleware.holding import Holding
 from actors.middleware.limits import end_process
 from actors.publishing import wake_deliveries
 from actors.runtime import Runtime
@@ -38,6 +40,7 @@ from ingest.store import claims
 
 logger = structlog.get_logger(__name__)
 
+T = TypeVar("T")
 _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 3.0
 _GIVE_UP_SECONDS = 10.0  # after the process was told to stop, with the database away
@@ -58,6 +61,7 @@ class Claims(Middleware):
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._bulkhead = Bulkhead(runtime.threads)
+        self._holding = Holding()
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Learn how many threads there are to share."""
@@ -73,7 +77,7 @@ class Claims(Middleware):
             return
         claimed: Sequence[Claimed] = ()
         try:
-            claimed = self._claim(message.kwargs["ids"])
+            claimed = self._claim(broker, self._holding.take(message.kwargs["ids"]))
         finally:
             if not claimed:
                 self._leave(broker, destination)
@@ -103,20 +107,37 @@ class Claims(Middleware):
             self._record(broker, outcomes)
             self._release(broker, untouched)
         finally:
+            self._holding.drop(claimed.delivery_id for claimed in batch.claimed)
             self._leave(broker, _destination(message))
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
         """Give back what was claimed: a middleware of the user's own skipped the message."""
         self.after_process_message(broker, message)
 
-    def _claim(self, ids: Sequence[str]) -> list[Claimed]:
-        loaded = self._runtime.loaded
+    def _claim(self, broker: Broker, ids: Sequence[str]) -> list[Claimed]:
+        """Claim what this thread has taken hold of, and let go of the rest."""
+        loaded, runtime = self._runtime.loaded, self._runtime
         caps = routing.caps(loaded.config, loaded.handlers)
+        claimed: list[Claimed] = []
         try:
-            return claims.claim(self._runtime.database, self._runtime.worker_id, ids, caps)
+            if ids:
+                claimed = claims.claim(runtime.database, runtime.worker_id, ids, caps)
         except StoreUnavailable as error:
             logger.warning("claims.unavailable", deliveries=len(ids), error=str(error))
-            return []  # the rows wait in the database, with a wake time
+            self._undo_claim(broker, ids)
+        finally:
+            self._holding.drop(set(ids) - {one.delivery_id for one in claimed})
+        return claimed
+
+    def _undo_claim(self, broker: Broker, ids: Sequence[str]) -> None:
+        """Give back what was claimed if the commit did happen: nobody would ever work on it."""
+        runtime = self._runtime
+        refs = self._insist(
+            lambda: claims.release_unconfirmed(runtime.database, runtime.worker_id, ids)
+        )
+        if refs:
+            logger.warning("claims.undone", deliveries=len(refs))
+            wake_deliveries(_wakes(broker), refs)
 
     def _record(self, broker: Broker, outcomes: Sequence[Outcome]) -> None:
         if not outcomes:
@@ -147,21 +168,32 @@ class Claims(Middleware):
         """Record until the database has it, or until a stopping process has to give up."""
         loaded, runtime = self._runtime.loaded, self._runtime
         caps = routing.caps(loaded.config, loaded.handlers)
+        recorded = self._insist(
+            lambda: claims.record(runtime.database, runtime.worker_id, settled, caps)
+        )
+        if recorded is None:
+            return []
+        if recorded.fenced:
+            logger.warning("claims.fenced", deliveries=recorded.fenced)
+        return recorded.freed
+
+    def _insist(self, step: Callable[[], T]) -> T | None:
+        """Repeat a transaction until it is committed.
+
+        None: this process is to stop and cannot wait any longer. Its lease will run out, and the
+        scheduler gives back what it holds.
+        """
         wait_seconds, give_up_at = _FIRST_WAIT_SECONDS, None
         while True:
             try:
-                recorded = claims.record(runtime.database, runtime.worker_id, settled, caps)
+                return step()
             except StoreUnavailable:
                 metrics.RECORD_RETRIES.inc()
-                if runtime.stopping.is_set():
+                if self._runtime.stopping.is_set():
                     give_up_at = give_up_at or time.monotonic() + _GIVE_UP_SECONDS
                     if time.monotonic() >= give_up_at:
-                        logger.exception("claims.not_recorded", deliveries=len(settled))
-                        return []
-            else:
-                if recorded.fenced:
-                    logger.warning("claims.fenced", deliveries=recorded.fenced)
-                return recorded.freed
+                        logger.exception("claims.given_up")
+                        return None
             time.sleep(wait_seconds)
             wait_seconds = min(_LONGEST_WAIT_SECONDS, wait_seconds * 2)
 

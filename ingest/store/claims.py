@@ -123,19 +123,37 @@ def release(db: Database, worker_id: str, claims: Sequence[Claimed]) -> list[Del
     """
     starts = {one.delivery_id: one.starts for one in claims}
     with db.write() as tx:
-        held = _lock_held(tx, worker_id, starts)
-        rows = tx.execute(
-            update(deliveries)
-            .where(deliveries.c.id.in_(held))
-            .values(
-                state=DeliveryState.WAITING,
-                wake_at=now(tx),
-                worker_id=None,
-                claimed_at=None,
-                starts=deliveries.c.starts - 1,
-            )
-            .returning(deliveries)
-        ).all()
+        return _give_back(tx, list(_lock_held(tx, worker_id, starts)))
+
+
+def release_unconfirmed(db: Database, worker_id: str, ids: Sequence[str]) -> list[DeliveryRef]:
+    """Give back what a claim of these deliveries took, if its commit happened after all.
+
+    For a claim that raised StoreUnavailable: its connection may have broken after the commit, and
+    then the deliveries are running for a worker that does not know it.
+    """
+    with db.write() as tx:
+        taken = select(deliveries.c.id).where(
+            deliveries.c.id.in_(sorted(ids)), RUNNING, deliveries.c.worker_id == worker_id
+        )
+        taken = taken.order_by(deliveries.c.id).with_for_update()
+        return _give_back(tx, list(tx.execute(taken).scalars()))
+
+
+def _give_back(tx: Connection, ids: Sequence[str]) -> list[DeliveryRef]:
+    """Let running deliveries that the caller locked wait again, as if never started."""
+    rows = tx.execute(
+        update(deliveries)
+        .where(deliveries.c.id.in_(ids))
+        .values(
+            state=DeliveryState.WAITING,
+            wake_at=now(tx),
+            worker_id=None,
+            claimed_at=None,
+            starts=deliveries.c.starts - 1,
+        )
+        .returning(deliveries)
+    ).all()
     return [ref_from(row) for row in rows]
 
 
@@ -310,5 +328,5 @@ def _next_in_line(
             .order_by(deliveries.c.wake_at)
             .limit(max(0, min(slots[name], caps[name] - running)))
         )
-        refs += postpone(tx, list(tx.execute(wanted).scalars()), moment)
+        refs += postpone(tx, list(tx.execute(wanted).scalars()), moment, DEFER_MS)
     return refs

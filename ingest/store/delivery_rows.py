@@ -31,14 +31,18 @@ def ref_from(row: AnyRow) -> DeliveryRef:
     return DeliveryRef(row.id, row.destination, kind, row.queue, alone=row.crashes > 0)
 
 
-def postpone(tx: Connection, ids: list[str], moment: int) -> list[DeliveryRef]:
-    """Move the ``wake_at`` of waiting deliveries on, and return them for publishing.
+def postpone(tx: Connection, ids: list[str], moment: int, horizon_ms: int = 0) -> list[DeliveryRef]:
+    """Move the ``wake_at`` of due deliveries on, and return them for publishing.
 
-    Rows that another transaction holds are being seen to, and left out.
+    Due: their ``wake_at`` is at most ``horizon_ms`` from now. It is asked for under the lock, since
+    another transaction may have moved it meanwhile. Rows that one holds are being seen to, and
+    left out.
     """
     if not ids:
         return []
-    free = select(deliveries.c.id).where(deliveries.c.id.in_(ids), WAITING)
+    free = select(deliveries.c.id).where(
+        deliveries.c.id.in_(ids), WAITING, deliveries.c.wake_at <= moment + horizon_ms
+    )
     free = free.order_by(deliveries.c.id).with_for_update(skip_locked=True)
     statement = update(deliveries).where(deliveries.c.id.in_(free))
     rows = tx.execute(statement.values(wake_at=moment + REPUBLISH_MS).returning(deliveries))

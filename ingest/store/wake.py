@@ -47,12 +47,7 @@ def due_deliveries(
     if not ids:
         return []
     with db.write() as tx:
-        moment = now(tx)
-        still = select(deliveries.c.id).where(
-            deliveries.c.id.in_(ids), WAITING, deliveries.c.wake_at <= moment
-        )
-        due = set(tx.execute(still).scalars())
-        return postpone(tx, [id_ for id_ in ids if id_ in due], moment)
+        return postpone(tx, ids, now(tx))
 
 
 def _overdue_events(tx: Connection, limit: int) -> list[str]:

@@ -12,10 +12,19 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from ingest.errors import RowRejected, StoreRefused, StoreUnavailable
-from ingest.store import Database, open_database, queries
+from ingest.events import DeliveryState
+from ingest.store import Database, claims, open_database, queries
 from ingest.store.accept import accept
 from tests.services.postgres import PostgresServer
-from tests.store.making import accepted, arrival, execute, key_of
+from tests.store.making import (
+    a_worker,
+    accepted,
+    arrival,
+    dispatched,
+    execute,
+    ids_of,
+    key_of,
+)
 
 SECOND = 1.0
 
@@ -66,6 +75,32 @@ def test_a_commit_with_an_unknown_outcome_is_tried_again(postgres_url: str, comm
         assert not any(answer.duplicate for answer in answers)
         assert len(queries.list_events(database)) == 2
     assert broken
+
+
+def test_a_claim_whose_answer_was_lost_can_be_undone(postgres_url: str) -> None:
+    """The commit reaches the disk, its answer never comes: nobody knows of the claim."""
+    broken: list[bool] = []
+
+    def break_once(connection: Connection) -> None:
+        if not broken:
+            broken.append(True)
+            connection.connection.commit()
+            connection.connection.dbapi_connection.close()  # type: ignore[union-attr]  # it has one
+
+    with opened(postgres_url) as database:
+        ids = ids_of(dispatched(database, "a", count=2))
+        worker, other = a_worker(database), a_worker(database)
+        event.listen(database._engine, "commit", break_once)
+        with pytest.raises(StoreUnavailable):
+            claims.claim(database, worker, ids, {})
+        assert {row.state for row in queries.list_deliveries(database)} == {DeliveryState.RUNNING}
+
+        assert claims.release_unconfirmed(database, other, ids) == []
+        refs = claims.release_unconfirmed(database, worker, ids)
+
+        assert sorted(ref.id for ref in refs) == sorted(ids)
+        assert {row.starts for row in queries.list_deliveries(database)} == {0}
+        assert ids_of(claims.claim(database, worker, ids, {})) == ids
 
 
 def test_a_server_that_is_gone_is_said_within_a_second_and_found_again(
