@@ -86,7 +86,8 @@ TIME_TO_DELIVER_SECONDS = Histogram(
 )
 FREED = Counter("hookkeeper_freed", "Deliveries taken back from worker processes that died.")
 RECORD_RETRIES = Counter(
-    "hookkeeper_record_retries", "Outcomes that had to be written again: the database was away."
+    "hookkeeper_record_retries",
+    "Outcomes written, or unconfirmed claims undone, again: the database was away.",
 )
 
 # What the scheduler reads from the database; the newest writer on the host wins.

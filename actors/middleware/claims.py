@@ -82,8 +82,8 @@ class Claims(Middleware):
             if not claimed:
                 self._leave(broker, destination)
         if claimed:
+            CURRENT.set(Batch(claimed))  # first: whatever fails from here on is accounted for
             observing.claimed(claimed)
-            CURRENT.set(Batch(claimed))
 
     def after_process_message(
         self,
