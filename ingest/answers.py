@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import enum
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 from starlette.types import Receive, Send
@@ -39,8 +39,7 @@ class Outcome(enum.StrEnum):
     SHED = "shed"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A complete HTTP answer; ``status`` 0: nobody is there to hear one.
 
     ``close``: the connection ends, because the rest of the body is not wanted.
@@ -109,16 +108,10 @@ def disconnected() -> Answer:
     return Answer(Outcome.REJECTED, 0, b"", (), "client_disconnect")
 
 
-def unavailable(code: str, message: str) -> Answer:
+def unavailable(code: str, message: str, *, close: bool = False) -> Answer:
     """503 with Retry-After: the cause is ours, nothing is stored, the sender should try again."""
     retry = (b"retry-after", b"%d" % RETRY_AFTER_SECONDS)
-    return Answer(Outcome.SHED, 503, _error(code, message), (_JSON, retry), code)
-
-
-def failed() -> Answer:
-    """500: a mistake in Hookkeeper. The sender should try again; the log has the traceback."""
-    message = "Hookkeeper failed on this request. Nothing is acknowledged; please send it again."
-    return Answer(Outcome.SHED, 500, _error("internal", message), (_JSON,), "internal")
+    return Answer(Outcome.SHED, 503, _error(code, message), (_JSON, retry), code, close=close)
 
 
 async def send_answer(answer: Answer, receive: Receive, send: Send) -> None:
@@ -157,3 +150,16 @@ def _success(provider: Provider, outcome: Outcome, status: int, body: bytes) -> 
 
 def _error(code: str, message: str) -> bytes:
     return orjson.dumps({"error": {"code": code, "message": message}})
+
+
+#: 500: a mistake in Hookkeeper. The sender should try again; the log has the traceback.
+FAILED = Answer(
+    Outcome.SHED,
+    500,
+    _error(
+        "internal",
+        "Hookkeeper failed on this request. Nothing is acknowledged; please send it again.",
+    ),
+    (_JSON,),
+    "internal",
+)

@@ -23,7 +23,7 @@ def create_app(settings: Settings | None = None) -> "Application":
     ``settings``: None reads HOOKKEEPER_* and what a running pipeline of this folder shares.
     """
     settings = settings or load_settings(os.environ, Path.cwd())
-    logs.configure(settings.log_level, settings.log_format)
+    lines = logs.configure(settings.log_level, settings.log_format)
     metrics_folder = settings.data / METRICS_FOLDER
     shared = exposition.prepare(metrics_folder)
 
@@ -33,4 +33,4 @@ def create_app(settings: Settings | None = None) -> "Application":
     from ingest.verify import load_catalogue  # noqa: PLC0415 - likewise
 
     snapshot = Snapshot(settings.config_path, os.environ, load_catalogue())
-    return Application(Reception(settings, snapshot, metrics_folder if shared else None))
+    return Application(Reception(settings, snapshot, metrics_folder if shared else None, lines))

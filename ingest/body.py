@@ -9,6 +9,9 @@ from ingest.errors import HookkeeperError
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
+#: In the scope of a request whose body has come as a whole: nobody needs to time its arrival.
+COMPLETE = "hookkeeper.complete"
+
 #: How long a body may take. Senders give up after 5 to 30 s themselves (research/providers.md).
 BODY_SECONDS = 60.0
 
@@ -79,33 +82,37 @@ class Lease:
         self._owner.held += size
 
 
-async def read_body(receive: Receive, declared: int | None, limit: int, lease: Lease) -> bytes:
+async def read_body(
+    receive: Receive, declared: int | None, limit: int, lease: Lease, *, complete: bool = False
+) -> bytes:
     """All of the body, at most ``limit`` bytes; ``declared`` is its Content-Length, if any.
 
     A body that declares too much is refused unread; a chunked one, or one that declared too
-    little, is counted as it comes. Raises BodyTooLarge, TooSlow, TooMuchInFlight and
-    ClientDisconnected.
+    little, is counted as it comes. ``complete``: it is here already, and needs no timer. Raises
+    BodyTooLarge, TooSlow, TooMuchInFlight and ClientDisconnected.
     """
     if declared is not None and declared > limit:
         raise BodyTooLarge(unread=True)
-    parts: list[bytes] = []
-    size, more = 0, True
+    if complete:
+        return await _whole(receive, limit, lease)
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            while more:
-                part, more = await _part(receive)
-                size += len(part)
-                lease.add(len(part))
-                if size > limit:
-                    raise BodyTooLarge(unread=more)
-                parts.append(part)
+            return await _whole(receive, limit, lease)
     except TimeoutError:
         raise TooSlow from None
+
+
+async def _whole(receive: Receive, limit: int, lease: Lease) -> bytes:
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        part, more = message.get("body", b""), message.get("more_body", False)
+        size += len(part)
+        lease.add(len(part))
+        if size > limit:
+            raise BodyTooLarge(unread=more)
+        parts.append(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-async def _part(receive: Receive) -> tuple[bytes, bool]:
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientDisconnected
-    return message.get("body", b""), message.get("more_body", False)

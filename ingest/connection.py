@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: uvicorn's httptools protocol without three of its traps.
+"""One HTTP/1.1 connection: uvicorn's httptools protocol without four of its traps.
 
 * What the parser collects is bounded while it comes. It copies a header at every piece of it and
   has no limit: 200 MB of one header stopped the event loop for 47 s, for every sender (measured;
@@ -8,17 +8,27 @@
   is declined by reading the request as if it made none (RFC 9110 §7.8); its hop-by-hop
   ``Upgrade`` header is not kept.
 * Trailers are not taken for headers (RFC 9110 §6.5.1).
+* Too many connections are told when to come back, which uvicorn's own answer does not say.
+
+And an answer leaves in one piece: see ``gathered.py``.
 """
 
 import asyncio
 
 import httptools
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ingest import answers
+from ingest.body import COMPLETE
+from ingest.gathered import Gathered
 
 #: Of a head, or of trailers, before they are complete. Twice what ``heading.py`` lets pass, so
 #: that an honest mistake is counted and answered with a reason.
 SILENT_BYTES = 65_536
 HEAD_SECONDS = 10.0
+#: Open connections; what comes on more than these is turned away, so that memory is bounded.
+CONNECTIONS = 4_096
 _INVALID = "Invalid HTTP request received."
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -35,7 +45,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own narrowing
         """Begin to wait for the first head."""
-        super().connection_made(transport)
+        super().connection_made(Gathered(transport, self.loop.call_soon))
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -66,6 +76,8 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             self._declining = True
             return
+        if len(self.connections) > CONNECTIONS:
+            self.app = _too_many
         super().on_headers_complete()
         self.headers = []  # what comes after the head are trailers, and no part of it
 
@@ -77,6 +89,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End the request; one that offers an upgrade has not even begun."""
         if not self._declining:
+            self.scope[COMPLETE] = True  # type: ignore[literal-required]  # ours, not of ASGI
             super().on_message_complete()
 
     def _parse(self, data: bytes) -> None:
@@ -122,3 +135,8 @@ class Connection(HttpToolsProtocol):
             self._start_timer()
         else:
             self.transport.close()
+
+
+async def _too_many(_scope: Scope, receive: Receive, send: Send) -> None:
+    answer = answers.unavailable("connections", "Too many connections are open.", close=True)
+    await answers.send_answer(answer, receive, send)

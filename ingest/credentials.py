@@ -43,7 +43,7 @@ class CredentialKey:
         self, headers: tuple[tuple[str, str], ...], names: Collection[str]
     ) -> tuple[tuple[str, str], ...]:
         """Return the headers with the values of ``names`` (lower-case) replaced by digests."""
-        if not any(name in names for name, _ in headers):
+        if not names or not any(name in names for name, _ in headers):
             return headers
         return tuple(
             (name, self._header(name, value)) if name in names else (name, value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -96,9 +96,11 @@ class Event:
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A verified request on its way into the store. ``dedupe_key`` None: never a duplicate."""
+class Arrival(NamedTuple):
+    """A verified request on its way into the store. ``dedupe_key`` None: never a duplicate.
+
+    A named tuple, because it is built for every request and crosses to the writer's process.
+    """
 
     event_id: str
     source: str
@@ -116,8 +118,7 @@ class Arrival:
     dedupe_expires_at: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """What a commit said of one arrival: its own id, or the first event's if a duplicate.
 
     ``conflicting`` marks a duplicate whose body differs from the first one's; it is kept.

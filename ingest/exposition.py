@@ -70,21 +70,22 @@ def prepare(directory: Path) -> bool:
 class _Identity:
     """Names this process's files, anew after a fork: ``<pid>-<random>``, never used twice.
 
-    prometheus_client asks for it at each change of a value, and documents replacing it.
+    prometheus_client asks for it at each change of a value, and documents replacing it. Asking
+    the kernel for the process id each time took 5 % of the receiver's time.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._pid = 0
         self._name = ""
-        self()
+        self._rename()
+        os.register_at_fork(after_in_child=self._rename)
 
     def __call__(self) -> str:
-        if os.getpid() != self._pid:
-            self._pid = os.getpid()
-            self._name = f"{self._pid}-{secrets.token_hex(4)}"
-            self._claim()
         return self._name
+
+    def _rename(self) -> None:
+        self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._claim()
 
     def _claim(self) -> None:
         """Hold the lock that says "alive", and allocate the files' blocks.

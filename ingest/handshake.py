@@ -27,7 +27,7 @@ class Response:
 
 def methods(provider: Provider) -> frozenset[str]:
     """Name the HTTP methods that a source of this provider takes, POST among them."""
-    return _METHODS.get(provider.handshake or "", frozenset({"POST"}))
+    return _METHODS.get(provider.handshake or "", _POST)
 
 
 def answer(
@@ -58,7 +58,8 @@ def answer(
     )
 
 
-_METHODS: Final[Mapping[str, frozenset[str]]] = {"slack": frozenset({"POST"})}
+_POST: Final = frozenset({"POST"})
+_METHODS: Final[Mapping[str, frozenset[str]]] = {"slack": _POST}
 
 
 def _slack_challenge(body: bytes) -> str | None:

@@ -1,6 +1,7 @@
 """What a request says before its body: one pass over the headers, nothing kept in a framework."""
 
-from dataclasses import dataclass
+import itertools
+from typing import NamedTuple
 
 from starlette.types import Scope
 
@@ -12,8 +13,7 @@ BYTES_LIMIT = 32_768
 _CONTENT_TYPE_LIMIT = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
+class Heading(NamedTuple):
     """The head of a request. ``headers`` keep order and repetitions, values latin-1 decoded.
 
     ``url`` is the public one where it is configured, else as the Host header says. ``size`` is
@@ -36,31 +36,23 @@ class Heading:
 
 def read_heading(scope: Scope, public_url: str | None, fresh_trace_id: str) -> Heading:
     """Read an ASGI scope. ``public_url``: scheme and authority as senders know them."""
-    headers: list[tuple[str, str]] = []
-    known: dict[str, str] = {}
-    size = 0
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        headers.append((name, value))
-        size += len(name) + len(value)
-        if name in _KNOWN:
-            known.setdefault(name, value)
+    raw = scope["headers"]
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
+    first = dict(reversed(headers))  # of a header that came twice, the first value
+    size = len(b"".join(itertools.chain.from_iterable(raw)))
     path: str = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
     query: str = scope["query_string"].decode("latin-1")
-    origin = public_url or f"{scope.get('scheme', 'http')}://{known.get('host', '')}"
-    length = known.get("content-length", "")
+    origin = public_url or f"{scope.get('scheme', 'http')}://{first.get('host', '')}"
+    length = first.get("content-length", "")
     return Heading(
         headers=tuple(headers),
         url=f"{origin}{path}?{query}" if query else origin + path,
         query=query,
-        content_type=_printable(known.get("content-type", "")),
+        content_type=_printable(first.get("content-type", "")),
         content_length=int(length) if length.isascii() and length.isdigit() else None,
-        trace_id=trace_id(known.get("traceparent"), fresh_trace_id),
+        trace_id=trace_id(first.get("traceparent"), fresh_trace_id),
         size=size + len(path) + len(query),
     )
-
-
-_KNOWN = frozenset({"host", "content-type", "content-length", "traceparent"})
 
 
 def _printable(text: str) -> str:

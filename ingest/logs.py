@@ -6,12 +6,18 @@ last processors are two safety nets: values whose key names a secret are masked,
 characters are written as escapes, so that no value can forge a line or drive a terminal
 (uvicorn < 0.11.7 had that hole: research/ops.md §3.7).
 
-Writing a log line never raises: a reader that went away must not fail a request.
+Writing a log line never raises: a reader that went away must not fail a request. A line costs
+8 us, and every event has at least three: what is done for each of its values looks for the
+ordinary case first.
 """
 
+import functools
 import logging
 import re
+import select
 import sys
+import threading
+import time
 from collections.abc import Callable
 from typing import Any, BinaryIO, Literal
 
@@ -50,19 +56,21 @@ _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 _INTEGERS = 1 << 63  # what a JSON reader can be trusted with, and orjson writes
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 #: Fields that are several lines long by nature.
 _TRACEBACKS = ("exception", "stack")
 
 
-def configure(level: str, log_format: LogFormat, stream: BinaryIO | None = None) -> None:
+def configure(level: str, log_format: LogFormat, stream: BinaryIO | None = None) -> "Lines":
     """Send every log line of this process to ``stream`` (standard output by default).
 
-    ``level`` is a standard name in any case. Raises ValueError for an unknown one.
+    ``level`` is a standard name in any case. Raises ValueError for an unknown one. Returns where
+    the lines go.
     """
     threshold = logging.getLevelNamesMapping().get(level.upper())
     if threshold is None:
         raise ValueError(f"{level!r} is not a log level; use debug, info, warning or error")
-    target = sys.stdout.buffer if stream is None else stream
+    target = Lines(sys.stdout.buffer if stream is None else stream)
     processors = _processors(log_format)
     structlog.configure(
         processors=processors,
@@ -71,19 +79,29 @@ def configure(level: str, log_format: LogFormat, stream: BinaryIO | None = None)
         cache_logger_on_first_use=True,
     )
     _adopt_standard_logging(threshold, _LineHandler(target, processors))
+    return target
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Mask values by the name of their key, at any depth: the net below careful callers."""
-    return {key: _redacted(key, value) for key, value in event.items()}
+    for key, value in event.items():
+        kind = type(value)
+        if _is_denied(key) or (kind is str and "://" in value) or kind not in _PLAIN:
+            event[key] = _redacted(key, value)
+    return event
 
 
 def escape(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Write control characters as escapes; tracebacks keep their line breaks, indented."""
-    return {
-        key: _escaped_traceback(value) if key in _TRACEBACKS else _escaped(value)
-        for key, value in event.items()
-    }
+    for key, value in event.items():
+        if key in _TRACEBACKS:
+            event[key] = _escaped_traceback(value)
+        elif type(value) is str:
+            if not value.isprintable():  # as every unsafe character is
+                event[key] = _escaped(value)
+        elif type(value) is not float:
+            event[key] = _escaped(value)
+    return event
 
 
 def _processors(log_format: LogFormat) -> list[Processor]:
@@ -95,9 +113,7 @@ def _processors(log_format: LogFormat) -> list[Processor]:
         render = _encoded(renderer)
     return [
         structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        _add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_origin,
         structlog.processors.format_exc_info,
         redact,
         escape,
@@ -105,10 +121,21 @@ def _processors(log_format: LogFormat) -> list[Processor]:
     ]
 
 
-def _add_logger_name(logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _add_origin(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    event["level"] = _LEVELS.get(method, method)
     if logger is not None:
         event["logger"] = logger.name
+    seconds, microseconds = divmod(time.time_ns() // 1_000, 1_000_000)
+    event["timestamp"] = f"{_second(seconds)}.{microseconds:06d}Z"
     return event
+
+
+_LEVELS = {"warn": "warning", "exception": "error"}
+
+
+@functools.lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def _render_json(_logger: WrappedLogger, _method: str, event: EventDict) -> bytes:
@@ -122,9 +149,14 @@ def _encoded(renderer: Callable[[WrappedLogger, str, EventDict], str]) -> Proces
     return render
 
 
-def _redacted(key: object, value: Any) -> Any:
+@functools.lru_cache(maxsize=1_024)
+def _is_denied(key: object) -> bool:
     name = str(key).lower().replace("-", "_")
-    if name in DENIED or name.endswith(_DENIED_ENDINGS):
+    return name in DENIED or name.endswith(_DENIED_ENDINGS)
+
+
+def _redacted(key: object, value: Any) -> Any:
+    if _is_denied(key):
         return MASK
     if isinstance(value, dict):
         return {inner: _redacted(inner, item) for inner, item in value.items()}
@@ -159,25 +191,72 @@ def _escape_match(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004 - one byte
 
 
+class Lines:
+    """Where finished lines go; each is written at once, unless they are gathered."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._soon: Callable[[Callable[[], None]], object] | None = None
+        self._owner = 0
+        self._gathered: list[bytes] = []
+
+    def gather(self, call_soon: Callable[[Callable[[], None]], object] | None) -> None:
+        """Write what this thread logs once for every turn of its event loop.
+
+        ``call_soon`` is that loop's; None ends it. Every write gives the interpreter lock away,
+        and under load a turn of the receiver's loop logs dozens of lines.
+        """
+        self.flush()
+        self._soon = call_soon
+        self._owner = threading.get_ident()
+
+    def write(self, line: bytes) -> None:
+        """Take one line, without its end."""
+        if self._soon is None or threading.get_ident() != self._owner:
+            self._put(line)
+            return
+        if not self._gathered:
+            self._soon(self.flush)
+        self._gathered.append(line)
+
+    def flush(self) -> None:
+        """Write what was gathered, in pieces that a pipe shared with others keeps whole."""
+        gathered, self._gathered = self._gathered, []
+        piece: list[bytes] = []
+        size = 0
+        for line in gathered:
+            size += len(line) + 1
+            if piece and size > select.PIPE_BUF:
+                self._put(b"\n".join(piece))
+                piece, size = [], len(line) + 1
+            piece.append(line)
+        if piece:
+            self._put(b"\n".join(piece))
+
+    def _put(self, lines: bytes) -> None:
+        try:
+            self._stream.write(lines + b"\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            pass  # the reader of our output went away; the work goes on
+
+
 class _LineLogger:
     """What structlog hands a rendered line to."""
 
-    def __init__(self, stream: BinaryIO, name: str = "") -> None:
+    def __init__(self, lines: Lines, name: str = "") -> None:
         self.name = name
-        self._stream = stream
-
-    def msg(self, line: bytes) -> None:
-        _write(self._stream, line)
-
-    debug = info = warning = error = critical = exception = log = msg
+        self.msg = lines.write
+        self.debug = self.info = self.warning = self.error = lines.write
+        self.critical = self.exception = self.log = lines.write
 
 
 class _LineHandler(logging.Handler):
     """The standard library's records, through the same processors as our own lines."""
 
-    def __init__(self, stream: BinaryIO, processors: list[Processor]) -> None:
+    def __init__(self, lines: Lines, processors: list[Processor]) -> None:
         super().__init__()
-        self._stream = stream
+        self._lines = lines
         self._processors = processors
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -186,7 +265,7 @@ class _LineHandler(logging.Handler):
             event["exc_info"] = record.exc_info
         for processor in self._processors:
             event = processor(record, record.levelname.lower(), event)
-        _write(self._stream, event)
+        self._lines.write(event)
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -194,14 +273,6 @@ def _message(record: logging.LogRecord) -> str:
         return record.getMessage()
     except Exception:  # noqa: BLE001 - a library's bad log call must not break the library
         return f"{record.msg} (its arguments do not fit)"
-
-
-def _write(stream: BinaryIO, line: bytes) -> None:
-    try:
-        stream.write(line + b"\n")
-        stream.flush()
-    except (OSError, ValueError):
-        pass  # the reader of our output went away; the work goes on
 
 
 def _adopt_standard_logging(threshold: int, handler: logging.Handler) -> None:

@@ -9,6 +9,8 @@ from ingest import answers
 from ingest.errors import HookkeeperError
 from ingest.health import Alive, Health, Ready
 
+_ENTRANCE = "/in/"
+
 
 class Startable(Protocol):
     """What stands behind the paths."""
@@ -29,13 +31,13 @@ class Startable(Protocol):
 class Application(Router):
     """Starlette's router without its middleware: the receiver handles its own errors.
 
-    A reason not to start is said in one message instead of a traceback.
+    A reason not to start is said in one message instead of a traceback. Events do not go through
+    the routes: matching took 6 % of the time of a request, and there is one path to match.
     """
 
     def __init__(self, reception: Startable) -> None:
         super().__init__(
             routes=[
-                Route("/in/{source}", reception.receiver),
                 Route("/livez", Alive(), methods=["GET"]),
                 Route("/readyz", Ready(reception.health), methods=["GET"]),
             ],
@@ -43,6 +45,16 @@ class Application(Router):
             default=_nothing_here,
         )
         self._reception = reception
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or the life of the process."""
+        if scope["type"] == "http":
+            source = scope["path"].removeprefix(_ENTRANCE)
+            if source and source != scope["path"] and "/" not in source:
+                scope["path_params"] = {"source": source}
+                await self._reception.receiver(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
 
     async def lifespan(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Start, wait for the server to stop, and stop."""

@@ -38,6 +38,10 @@ _SHOWN_NAME = 100
 class Acceptor(Protocol):
     """What the receiver needs of the writer."""
 
+    @property
+    def full(self) -> bool:
+        """Whether one more would wait in vain."""
+
     async def accept(self, arrival: Arrival) -> Accepted:
         """Return after the commit. Raises StoreUnavailable and RowRejected."""
 
@@ -52,6 +56,7 @@ class _Visit:
     method: str
     now: int
     started: float
+    complete: bool  # the body is here already
     size: int = 0
     event_id: str = ""
     event_type: str = ""
@@ -79,11 +84,12 @@ class Receiver:
         self._in_flight = in_flight
         self._public_url = public_url
         self._clock = clock
+        self._log = logger.bind()  # a lazy logger finds itself anew at every call: 5 us
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; count and log it, whatever comes."""
         visit = self._begin(scope)
-        answer = answers.failed()
+        answer = answers.FAILED
         try:
             answer = await self._answer(visit, receive)
         except body.ClientDisconnected:
@@ -94,7 +100,7 @@ class Receiver:
         except Exception:
             logger.exception("request.failed", trace_id=visit.heading.trace_id)
         finally:
-            _end(visit, answer)
+            self._end(visit, answer)
         await answers.send_answer(answer, receive, send)
 
     def _begin(self, scope: Scope) -> _Visit:
@@ -110,6 +116,7 @@ class Receiver:
             method=scope["method"],
             now=self._clock(),
             started=time.perf_counter(),
+            complete=scope.get(body.COMPLETE, False),
         )
 
     async def _answer(self, visit: _Visit, receive: Receive) -> Answer:
@@ -138,12 +145,18 @@ class Receiver:
             return answers.wrong_method(allowed)
         if visit.heading.too_large:
             return answers.rejected(431, "head_too_large", "The headers are too many or too long.")
+        return self._shedding()
+
+    def _shedding(self) -> Answer | None:
+        """Why nobody is let in now, before any work is done."""
         if self._health.draining:
             return answers.unavailable("draining", "This receiver is stopping.")
         if self._health.disk.low:
             return answers.unavailable("disk_low", "The receiver has no room for more events.")
         if self._in_flight.full:
             return answers.unavailable("in_flight", "Too much is being received at once.")
+        if self._acceptor.full:
+            return answers.unavailable("busy", "More arrives than can be committed in time.")
         return None
 
     async def _read(
@@ -151,7 +164,13 @@ class Receiver:
     ) -> Request | Answer:
         heading = visit.heading
         try:
-            whole = await body.read_body(receive, heading.content_length, source.max_body, lease)
+            whole = await body.read_body(
+                receive,
+                heading.content_length,
+                source.max_body,
+                lease,
+                complete=visit.complete,
+            )
         except body.BodyTooLarge as error:
             message = f"This source takes bodies of at most {source.max_body} bytes."
             return answers.rejected(413, "too_large", message, close=error.unread)
@@ -216,39 +235,39 @@ class Receiver:
             visit.detail = "another body under the same id; it is kept beside the first"
         return answers.duplicate(source.provider, stored.event_id)
 
+    def _end(self, visit: _Visit, answer: Answer) -> None:
+        """Count and log how a request ended."""
+        seconds = time.perf_counter() - visit.started
+        visit.entrance.end(answer, visit.size, seconds)
+        fields: dict[str, object] = {
+            "trace_id": visit.heading.trace_id,
+            "source": visit.entrance.label,
+            "bytes": visit.size,
+            "duration_ms": round(seconds * 1000, 2),
+        }
+        if visit.detail:
+            fields["detail"] = visit.detail
+        if answer.outcome in (Outcome.ACCEPTED, Outcome.DUPLICATE):
+            fields |= {"event_id": visit.event_id, "type": visit.event_type}
+        else:
+            fields |= {"status": answer.status, "method": visit.method, "reason": answer.reason}
+        if visit.entrance.source is None:
+            fields["requested"] = visit.name[:_SHOWN_NAME]
+        match answer.outcome:
+            case Outcome.ACCEPTED:
+                self._log.info("event.accepted", **fields)
+            case Outcome.DUPLICATE:
+                self._log.info("event.duplicate", **fields)
+            case Outcome.HANDSHAKE:
+                self._log.info("handshake.answered", **fields)
+            case Outcome.REJECTED:
+                self._log.warning("request.rejected", **fields)
+            case Outcome.SHED:
+                self._log.warning("request.shed", **fields)
+
 
 def _unproved(source: Source, visit: _Visit, verdict: Rejected) -> Answer:
     visit.detail = verdict.detail
     if verdict.reason is Reason.NO_SECRET:  # the operator's mistake: the sender should not give up
         return answers.unavailable("no_secret", "This source has no secret that is in force.")
     return answers.unproved(source.provider, verdict.reason)
-
-
-def _end(visit: _Visit, answer: Answer) -> None:
-    seconds = time.perf_counter() - visit.started
-    visit.entrance.end(answer, visit.size, seconds)
-    fields: dict[str, object] = {
-        "trace_id": visit.heading.trace_id,
-        "source": visit.entrance.label,
-        "bytes": visit.size,
-        "duration_ms": round(seconds * 1000, 2),
-    }
-    if visit.detail:
-        fields["detail"] = visit.detail
-    if answer.outcome in (Outcome.ACCEPTED, Outcome.DUPLICATE):
-        fields |= {"event_id": visit.event_id, "type": visit.event_type}
-    else:
-        fields |= {"status": answer.status, "method": visit.method, "reason": answer.reason}
-    if visit.entrance.source is None:
-        fields["requested"] = visit.name[:_SHOWN_NAME]
-    match answer.outcome:
-        case Outcome.ACCEPTED:
-            logger.info("event.accepted", **fields)
-        case Outcome.DUPLICATE:
-            logger.info("event.duplicate", **fields)
-        case Outcome.HANDSHAKE:
-            logger.info("handshake.answered", **fields)
-        case Outcome.REJECTED:
-            logger.warning("request.rejected", **fields)
-        case Outcome.SHED:
-            logger.warning("request.shed", **fields)

@@ -6,22 +6,21 @@ meanwhile, and it is used as soon as it answers. A database that must not be use
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import gc
 from pathlib import Path
 
 import structlog
 
-from ingest import __version__, exposition, metrics, queue
+from ingest import __version__, exposition, metrics
 from ingest.body import InFlight
 from ingest.config.settings import Settings
 from ingest.config.snapshot import Snapshot
 from ingest.credentials import load_key
 from ingest.disk import Disk
 from ingest.health import Health
-from ingest.publisher import Publisher
+from ingest.logs import Lines
 from ingest.receive import Receiver
-from ingest.store import open_database
-from ingest.writer import Writer
+from ingest.writer import Orders, Writer
 
 logger = structlog.get_logger(__name__)
 
@@ -32,21 +31,28 @@ _SQLITE = "sqlite:///"
 class Reception:
     """Everything that a receiver process runs. ``metrics_folder`` None: nobody serves metrics.
 
-    Raises ConfigError where the configuration or the key file cannot be used.
+    ``lines``: where its log goes. Raises ConfigError where the configuration or the key file
+    cannot be used.
     """
 
-    def __init__(self, settings: Settings, snapshot: Snapshot, metrics_folder: Path | None) -> None:
+    def __init__(
+        self, settings: Settings, snapshot: Snapshot, metrics_folder: Path | None, lines: Lines
+    ) -> None:
         settings.data.mkdir(parents=True, exist_ok=True)
         self._settings = settings
         self._snapshot = snapshot
         self._metrics_folder = metrics_folder
+        self._lines = lines
         self._metrics_server: exposition.Server | None = None
         self._ticking: asyncio.Task[None] | None = None
-        self._broker = queue.build_broker(settings.broker_url, [])
-        self._publisher = Publisher(queue.DISPATCH, self._publish)
         self._writer = Writer(
-            lambda: open_database(settings.database_url),
-            self._publisher.offer,
+            Orders(
+                database_url=settings.database_url,
+                broker_url=settings.broker_url,
+                log_level=settings.log_level,
+                log_format=settings.log_format,
+                metrics_folder=None if metrics_folder is None else str(metrics_folder),
+            ),
             timeout_seconds=settings.commit_timeout_seconds,
         )
         self._in_flight = InFlight(settings.max_in_flight)
@@ -67,31 +73,28 @@ class Reception:
         except BaseException:
             await self._writer.stop()
             raise
-        self._publisher.start()
         if self._metrics_folder is not None:
             self._metrics_server = exposition.serve(
                 self._settings.metrics_host, self._settings.metrics_port, self._metrics_folder
             )
         metrics.BUILD_INFO.labels(__version__).set(1)
+        self._lines.gather(asyncio.get_running_loop().call_soon)
+        gc.freeze()  # what was made at start stays: no collection needs to look at it again
         self._ticking = asyncio.create_task(self._tick())
         self._announce()
 
     async def stop(self) -> None:
         """Refuse what is new, finish what was begun, and let go of everything."""
         self.health.draining = True
+        self._lines.gather(None)
         if self._ticking is not None:
             self._ticking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._ticking
         await self._writer.stop()
-        await asyncio.to_thread(self._publisher.stop)
-        self._broker.client.close()
         if self._metrics_server is not None:
             await asyncio.to_thread(self._metrics_server.stop)
         logger.info("receiver.stopped")
-
-    def _publish(self, ids: Sequence[str]) -> None:
-        queue.publish_events(self._broker, ids)
 
     async def _tick(self) -> None:
         while True:

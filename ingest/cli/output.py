@@ -22,7 +22,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def plain(value: object) -> Any:
-    """A dataclass, enum, tuple or bytes as what ``json.dumps`` takes.
+    """A dataclass, named tuple, enum, tuple or bytes as what ``json.dumps`` takes.
 
     Bytes become text where they are UTF-8, else ``{"base64": ...}``.
     """
@@ -35,6 +35,8 @@ def plain(value: object) -> Any:
             return value.decode()
         except UnicodeDecodeError:
             return {"base64": base64.b64encode(value).decode()}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        value = value._asdict()
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -9,8 +9,6 @@ import typer
 
 #: A request whose connection has begun is answered within this, or lost with its connection.
 _GRACEFUL_SECONDS = 10
-#: Beyond this many open connections uvicorn answers 503 itself: memory is bounded too.
-_CONNECTIONS = 4_096
 
 
 def web(
@@ -55,7 +53,6 @@ def web(
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
-        limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
     )
     if workers > 1:

@@ -6,16 +6,16 @@ row fails alone (measured: on PostgreSQL one NUL fails everyone's batch, design.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from ingest.errors import RowRejected
 from ingest.events import Accepted, Arrival, EventState
+from ingest.store.bulk import BulkInsert
 from ingest.store.database import Database
 from ingest.store.database_errors import ConnectionLost, translate
-from ingest.store.dialect import insert, now
 from ingest.store.event_rows import headers_text
 from ingest.store.schema import dedupe, duplicates, events, payloads
 
@@ -23,6 +23,34 @@ from ingest.store.schema import dedupe, duplicates, events, payloads
 PUBLISH_GRACE_MS = 5_000
 
 T = TypeVar("T")
+
+
+_PAYLOAD = ("headers", "query", "content_type", "body", "body_sha256")
+_INSERT_KEYS = BulkInsert(
+    dedupe,
+    ("key", "event_id", "body_sha256", "seen_at", "expires_at"),
+    on_conflict="ON CONFLICT (key) DO UPDATE SET event_id = excluded.event_id,"
+    " body_sha256 = excluded.body_sha256, seen_at = excluded.seen_at,"
+    " expires_at = excluded.expires_at WHERE dedupe.expires_at <= {now}",
+)
+_INSERT_EVENTS = BulkInsert(
+    events,
+    ("id", "source", "type", "provider_event_id", "received_at", "trace_id", "secret_name"),
+    fixed={
+        "state": f"'{EventState.STORED}'",
+        "stored_at": "{now}",
+        "wake_at": f"{{now}} + {PUBLISH_GRACE_MS}",
+    },
+    on_conflict="ON CONFLICT (id) DO NOTHING",
+)
+_INSERT_PAYLOADS = BulkInsert(
+    payloads, ("event_id", *_PAYLOAD), on_conflict="ON CONFLICT (event_id) DO NOTHING"
+)
+_INSERT_DUPLICATES = BulkInsert(
+    duplicates,
+    ("id", "event_id", "received_at", "trace_id", "secret_name", *_PAYLOAD),
+    on_conflict="ON CONFLICT (id) DO NOTHING",
+)
 
 
 class First(NamedTuple):
@@ -47,12 +75,14 @@ def accept(db: Database, arrivals: Sequence[Arrival]) -> list[Accepted | RowReje
 
 def accept_in(tx: Connection, arrivals: Sequence[Arrival]) -> list[Accepted]:
     """Do the work of ``accept`` inside an open transaction. Raises on the first bad row."""
-    moment = now(tx)
-    owners = _win_keys(tx, arrivals, moment)
+    owners = _win_keys(tx, arrivals)
     answers = [_answer(arrival, owners) for arrival in arrivals]
-    pairs = list(zip(arrivals, answers, strict=True))
-    _insert_events(tx, [arrival for arrival, answer in pairs if not answer.duplicate], moment)
-    _note_duplicates(tx, [pair for pair in pairs if pair[1].duplicate])
+    _insert_events(
+        tx, [one for one, said in zip(arrivals, answers, strict=True) if not said.duplicate]
+    )
+    _note_duplicates(
+        tx, [pair for pair in zip(arrivals, answers, strict=True) if pair[1].duplicate]
+    )
     return answers
 
 
@@ -73,7 +103,7 @@ def _accept_alone(tx: Connection, arrival: Arrival) -> Accepted | RowRejected:
         return rejection
 
 
-def _win_keys(tx: Connection, arrivals: Iterable[Arrival], moment: int) -> dict[bytes, First]:
+def _win_keys(tx: Connection, arrivals: Iterable[Arrival]) -> dict[bytes, First]:
     """Insert each key once, for its first arrival; return the owners of all keys.
 
     An expired key is taken over. ON CONFLICT locks the row of a key that is not won, so it cannot
@@ -85,33 +115,16 @@ def _win_keys(tx: Connection, arrivals: Iterable[Arrival], moment: int) -> dict[
             wanted.setdefault(arrival.dedupe_key, arrival)
     if not wanted:
         return {}
-    statement = insert(tx, dedupe)
-    statement = statement.on_conflict_do_update(
-        index_elements=[dedupe.c.key],
-        set_={
-            name: statement.excluded[name]
-            for name in ("event_id", "body_sha256", "seen_at", "expires_at")
-        },
-        where=dedupe.c.expires_at <= moment,
-    )
-    rows = [_key_row(key, wanted[key]) for key in sorted(wanted)]
-    won = set(tx.execute(statement.returning(dedupe.c.key), rows).scalars())
-    owners = {key: First(wanted[key].event_id, wanted[key].body_sha256) for key in won}
-    if lost := sorted(wanted.keys() - won):
-        columns = (dedupe.c.key, dedupe.c.event_id, dedupe.c.body_sha256)
-        found = tx.execute(select(*columns).where(dedupe.c.key.in_(lost)))
-        owners |= {row.key: First(row.event_id, row.body_sha256) for row in found}
-    return owners
+    keys = sorted(wanted)
+    if _INSERT_KEYS(tx, [_key_row(wanted[key]) for key in keys]) == len(keys):
+        return {key: First(one.event_id, one.body_sha256) for key, one in wanted.items()}
+    columns = (dedupe.c.key, dedupe.c.event_id, dedupe.c.body_sha256)
+    found = tx.execute(select(*columns).where(dedupe.c.key.in_(keys)))
+    return {row.key: First(row.event_id, row.body_sha256) for row in found}
 
 
-def _key_row(key: bytes, arrival: Arrival) -> dict[str, Any]:
-    return {
-        "key": key,
-        "event_id": arrival.event_id,
-        "body_sha256": arrival.body_sha256,
-        "seen_at": arrival.received_at,
-        "expires_at": arrival.dedupe_expires_at,
-    }
+def _key_row(one: Arrival) -> tuple[Any, ...]:
+    return (one.dedupe_key, one.event_id, one.body_sha256, one.received_at, one.dedupe_expires_at)
 
 
 def _answer(arrival: Arrival, owners: dict[bytes, First]) -> Accepted:
@@ -124,51 +137,39 @@ def _answer(arrival: Arrival, owners: dict[bytes, First]) -> Accepted:
     return Accepted(first.event_id, duplicate=True, conflicting=conflicting)
 
 
-def _insert_events(tx: Connection, arrivals: list[Arrival], moment: int) -> None:
+def _insert_events(tx: Connection, arrivals: list[Arrival]) -> None:
     if not arrivals:
         return
-    ordered = sorted(arrivals, key=lambda arrival: arrival.event_id)
-    # RETURNING makes SQLAlchemy send one statement of many rows instead of one a row.
-    event = insert(tx, events).on_conflict_do_nothing(index_elements=[events.c.id])
-    tx.execute(event.returning(events.c.id), [_event_row(a, moment) for a in ordered])
-    payload = insert(tx, payloads).on_conflict_do_nothing(index_elements=[payloads.c.event_id])
-    rows = [{"event_id": a.event_id} | _payload_row(a) for a in ordered]
-    tx.execute(payload.returning(payloads.c.event_id), rows)
+    ordered = sorted(arrivals)  # by event id, which comes first
+    _INSERT_EVENTS(tx, [_event_row(arrival) for arrival in ordered])
+    _INSERT_PAYLOADS(tx, [(arrival.event_id, *_payload_row(arrival)) for arrival in ordered])
 
 
-def _event_row(arrival: Arrival, moment: int) -> dict[str, Any]:
-    row = {
-        "id": arrival.event_id,
-        "source": arrival.source,
-        "type": arrival.type,
-        "provider_event_id": arrival.provider_event_id,
-        "trace_id": arrival.trace_id,
-        "secret_name": arrival.secret_name,
-    }
+def _event_row(arrival: Arrival) -> tuple[Any, ...]:
+    row = (
+        arrival.event_id,
+        arrival.source,
+        arrival.type,
+        arrival.provider_event_id,
+        arrival.received_at,
+        arrival.trace_id,
+        arrival.secret_name,
+    )
     _refuse_nul(row)
-    return row | {
-        "state": EventState.STORED,
-        "received_at": arrival.received_at,
-        "stored_at": moment,
-        "wake_at": moment + PUBLISH_GRACE_MS,
-    }
+    return row
 
 
-def _payload_row(arrival: Arrival) -> dict[str, Any]:
-    texts = {
-        "headers": headers_text(arrival.headers),
-        "query": arrival.query,
-        "content_type": arrival.content_type,
-    }
+def _payload_row(arrival: Arrival) -> tuple[Any, ...]:
+    texts = (headers_text(arrival.headers), arrival.query, arrival.content_type)
     _refuse_nul(texts)
-    return texts | {"body": arrival.body, "body_sha256": arrival.body_sha256}
+    return (*texts, arrival.body, arrival.body_sha256)
 
 
-def _refuse_nul(texts: Mapping[str, str | None]) -> None:
+def _refuse_nul(values: Iterable[object]) -> None:
     """PostgreSQL cannot hold a NUL in text; SQLite can, and then its functions stop at it."""
-    for name, text in texts.items():
-        if text and "\0" in text:
-            raise RowRejected(f"{name} contains a NUL character")
+    for value in values:
+        if isinstance(value, str) and "\0" in value:
+            raise RowRejected("a text contains a NUL character")
 
 
 def _note_duplicates(tx: Connection, pairs: list[tuple[Arrival, Accepted]]) -> None:
@@ -188,15 +189,15 @@ def _note_duplicates(tx: Connection, pairs: list[tuple[Arrival, Accepted]]) -> N
         [{"first_id": id_, "seen": seen[id_], "differing": conflicts[id_]} for id_ in sorted(seen)],
     )
     if conflicting:
-        statement = insert(tx, duplicates).on_conflict_do_nothing(index_elements=[duplicates.c.id])
-        tx.execute(statement, [_duplicate_row(*pair) for pair in conflicting])
+        _INSERT_DUPLICATES(tx, [_duplicate_row(*pair) for pair in conflicting])
 
 
-def _duplicate_row(arrival: Arrival, answer: Accepted) -> dict[str, Any]:
-    return {
-        "id": arrival.event_id,
-        "event_id": answer.event_id,
-        "received_at": arrival.received_at,
-        "trace_id": arrival.trace_id,
-        "secret_name": arrival.secret_name,
-    } | _payload_row(arrival)
+def _duplicate_row(arrival: Arrival, answer: Accepted) -> tuple[Any, ...]:
+    return (
+        arrival.event_id,
+        answer.event_id,
+        arrival.received_at,
+        arrival.trace_id,
+        arrival.secret_name,
+        *_payload_row(arrival),
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from ingest.verify.places import sole
@@ -18,7 +19,7 @@ _TOKEN: Final = re.compile(r"\{([^{}]*)\}|([^{}]+)|(.)", re.DOTALL)
 _ATOMS: Final = frozenset({"body", "ts", "id", "method", "url"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Content:
     """A compiled template: literal bytes and the names of atoms, in order."""
 
@@ -36,7 +37,7 @@ class Content:
             pieces.append(literal.encode() if literal else _atom(atom))
         return cls(tuple(pieces))
 
-    @property
+    @cached_property
     def atoms(self) -> frozenset[str]:
         """The atoms in it: ``body``, ``ts``, ``header:x-nonce``."""
         return frozenset(piece for piece in self.pieces if isinstance(piece, str))

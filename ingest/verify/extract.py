@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ingest.verify.places import Atom, Reading
 
@@ -39,12 +39,11 @@ class Group:
 Piece = str | Choice | Group
 
 
-@dataclass(frozen=True, slots=True)
-class Extracted:
+class Extracted(NamedTuple):
     """Text that was found, as sent, and the places it came from."""
 
     text: str
-    atoms: frozenset[Atom]
+    atoms: list[Atom]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,28 +85,25 @@ def _atoms(pieces: Iterable[Piece]) -> Iterable[Atom]:
 
 
 def _fill(pieces: Iterable[Piece], reading: Reading) -> Extracted | None:
-    texts: list[str] = []
-    used: set[Atom] = set()
+    text, used = "", []
     for piece in pieces:
-        found = _fill_piece(piece, reading)
-        if found is not None:
-            texts.append(found.text)
-            used |= found.atoms
-        elif not isinstance(piece, Group):
-            return None
-    return Extracted("".join(texts), frozenset(used))
-
-
-def _fill_piece(piece: Piece, reading: Reading) -> Extracted | None:
-    if isinstance(piece, str):
-        return Extracted(piece, frozenset())
-    if isinstance(piece, Group):
-        return _fill(piece.pieces, reading)
-    for atom in piece.atoms:
-        text = reading.read(atom)
-        if text is not None:
-            return Extracted(text, frozenset({atom}))
-    return None
+        if isinstance(piece, str):
+            text += piece
+        elif isinstance(piece, Group):
+            found = _fill(piece.pieces, reading)
+            if found is not None:
+                text += found.text
+                used += found.atoms
+        else:
+            for atom in piece.atoms:
+                value = reading.read(atom)
+                if value is not None:
+                    break
+            else:
+                return None
+            text += value
+            used.append(atom)
+    return Extracted(text, used)
 
 
 def _compile(template: str) -> tuple[Piece, ...]:

@@ -7,10 +7,13 @@ builds a ``Request`` and hands it to ``ingest.verify.verify``.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """One HTTP request as it came in.
 
@@ -25,13 +28,20 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """Return the first value of a header, whatever its case, or None."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), None)
+        return next(iter(self.all(name)), None)
 
     def all(self, name: str) -> list[str]:
         """Every value of a header, in the order in which they came."""
-        wanted = name.lower()
-        return [value for key, value in self.headers if key.lower() == wanted]
+        return self._by_name.get(name.lower(), [])
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, list[str]]:
+        found = {name.lower(): [value] for name, value in self.headers}
+        if len(found) < len(self.headers):  # one came twice, which is rare
+            found = {}
+            for name, value in self.headers:
+                found.setdefault(name.lower(), []).append(value)
+        return found
 
     @property
     def query(self) -> str:
@@ -71,8 +81,7 @@ class Reason(enum.StrEnum):
     MALFORMED_LINE = "malformed_line"
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """The request is what a holder of the secret sent.
 
     ``event_type`` is "" and ``event_id`` None where the provider gives none. ``id_signed`` and

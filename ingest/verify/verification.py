@@ -95,4 +95,4 @@ def _extract(
     found = template.extract(reading) if template else None
     if found is None:
         return None, False
-    return found.text, bool(found.atoms) and found.atoms <= provider.signed_atoms
+    return found.text, bool(found.atoms) and provider.signed_atoms.issuperset(found.atoms)

@@ -3,7 +3,6 @@
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import text
@@ -33,14 +32,19 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def new_id() -> str:
-    return str(uuid7())
+def new_id(at: int | None = None) -> str:
+    """An id as it is made now, or was at another time (ms)."""
+    made = str(uuid7())
+    return made if at is None else f"{at >> 16:08x}-{at & 0xFFFF:04x}{made[13:]}"
 
 
 def arrival(body: bytes = BODY, *, key: bytes | None = None, **changes: Any) -> Arrival:
-    """A verified GitHub push; with a ``key`` it can be a duplicate, for a week."""
+    """A verified GitHub push; with a ``key`` it can be a duplicate, for a week.
+
+    Its id is made when it is received, whenever that is.
+    """
     made = Arrival(
-        event_id=new_id(),
+        event_id=new_id(changes.get("received_at")),
         source="github",
         type="push",
         provider_event_id="72d3162e-cc78-11e3-81ab-4c9367dc0958",
@@ -55,7 +59,7 @@ def arrival(body: bytes = BODY, *, key: bytes | None = None, **changes: Any) -> 
         dedupe_key=key,
         dedupe_expires_at=None if key is None else now_ms() + 7 * DAY_MS,
     )
-    return replace(made, **changes)
+    return made._replace(**changes)
 
 
 def key_of(name: str) -> bytes:

@@ -3,7 +3,8 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -175,3 +176,74 @@ def test_configuring_twice_writes_each_line_once(output: Output) -> None:
     logs.configure("info", "json", output)
     logging.getLogger("x").info("once")
     assert len(output.lines()) == 1
+
+
+class Turns:
+    """An event loop of which a test ends the turns."""
+
+    def __init__(self) -> None:
+        self.planned: list[Callable[[], None]] = []
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        self.planned.append(callback)
+
+    def end(self) -> None:
+        planned, self.planned = self.planned, []
+        for callback in planned:
+            callback()
+
+
+class Writes(io.BytesIO):
+    """Remembers each write apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.each: list[bytes] = []
+
+    def write(self, data: Any) -> int:
+        self.each.append(bytes(data))
+        return len(data)
+
+
+def test_lines_of_one_turn_are_one_write_in_their_order() -> None:
+    writes, turns = Writes(), Turns()
+    logs.configure("info", "json", writes).gather(turns.call_soon)
+    structlog.get_logger("x").info("first")
+    logging.getLogger("y").info("second")
+    structlog.get_logger("x").info("third")
+    assert writes.each == []
+    turns.end()
+    (write,) = writes.each
+    assert [json.loads(line)["event"] for line in write.splitlines()] == [
+        "first", "second", "third",
+    ]  # fmt: skip
+    assert write.endswith(b"}\n")
+    structlog.get_logger("x").info("fourth")
+    turns.end()
+    turns.end()
+    assert len(writes.each) == 2
+
+
+def test_other_threads_write_at_once() -> None:
+    """They have no turns, and what they say may be the last thing they do."""
+    writes, turns = Writes(), Turns()
+    logs.configure("info", "json", writes).gather(turns.call_soon)
+    structlog.get_logger("x").info("of the loop")
+    thread = threading.Thread(target=structlog.get_logger("x").info, args=["of a thread"])
+    thread.start()
+    thread.join()
+    assert [json.loads(write)["event"] for write in writes.each] == ["of a thread"]
+    turns.end()
+    assert [json.loads(write)["event"] for write in writes.each] == ["of a thread", "of the loop"]
+
+
+def test_the_end_of_gathering_writes_what_was_gathered_and_then_each_line_at_once() -> None:
+    writes, turns = Writes(), Turns()
+    lines = logs.configure("info", "json", writes)
+    lines.gather(turns.call_soon)
+    structlog.get_logger("x").info("gathered")
+    lines.gather(None)
+    structlog.get_logger("x").info("at once")
+    assert [json.loads(write)["event"] for write in writes.each] == ["gathered", "at once"]
+    turns.end()
+    assert len(writes.each) == 2

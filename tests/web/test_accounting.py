@@ -144,25 +144,50 @@ async def test_a_row_that_cannot_be_stored_is_our_fault_not_the_senders(
     The acceptor stands in for the store: what we derive is cleaned, so no request gets there.
     """
 
-    class Refusing:
-        trouble = None
-
-        async def accept(self, _arrival: Arrival) -> Accepted:
-            raise RowRejected("a value the database cannot hold")
-
-    snapshot = Snapshot(settings.config_path, os.environ, load_catalogue())
-    receiver = Receiver(
-        config=lambda: snapshot.config,
-        acceptor=Refusing(),
-        key=CredentialKey(bytes(32)),
-        health=Health(Refusing(), Disk([settings.config_path.parent], 0)),
-        in_flight=body.InFlight(1000),
-    )
     books = Books()
-    sent = await call(receiver, [{"type": "http.request", "body": b"x"}])
+    messages: list[Message] = [{"type": "http.request", "body": b"x"}]
+    sent = await call(receiver_with(Refusing(), settings), messages)
     assert sent[0]["status"] == 503
     assert (b"retry-after", b"2") in sent[0]["headers"]
     assert books.balanced()
+
+
+async def test_a_writer_that_is_behind_refuses_before_any_work_is_done(
+    settings: Settings,
+) -> None:
+    """An overload is answered at once: reading what cannot be committed would only add to it."""
+    books = Books()
+    messages: list[Message] = [{"type": "http.request", "body": b"x"}]
+    sent = await call(receiver_with(Refusing(full=True), settings), messages)
+    assert sent[0]["status"] == 503
+    assert (b"retry-after", b"2") in sent[0]["headers"]
+    assert b'"busy"' in sent[1]["body"]
+    assert len(messages) == 1, "the body was read"
+    assert books.balanced()
+    assert books.ended("shed") == 1
+
+
+class Refusing:
+    """Stands in for a writer whose database refuses every row."""
+
+    trouble = None
+
+    def __init__(self, *, full: bool = False) -> None:
+        self.full = full
+
+    async def accept(self, _arrival: Arrival) -> Accepted:
+        raise RowRejected("a value the database cannot hold")
+
+
+def receiver_with(writer: Refusing, settings: Settings) -> Receiver:
+    snapshot = Snapshot(settings.config_path, os.environ, load_catalogue())
+    return Receiver(
+        config=lambda: snapshot.config,
+        acceptor=writer,
+        key=CredentialKey(bytes(32)),
+        health=Health(writer, Disk([settings.config_path.parent], 0)),
+        in_flight=body.InFlight(1000),
+    )
 
 
 async def test_a_sender_that_never_finishes_is_let_go(

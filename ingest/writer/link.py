@@ -1,0 +1,268 @@
+"""The receiver's end of its writer: what arrives goes out, who waits is woken.
+
+Whatever was handed over within one turn of the event loop goes out in one frame, so frames grow
+with the load and a lone arrival waits for nobody. The writer answers in order. Who waits too
+long gets StoreUnavailable, and so does everyone when the writer dies: nothing was acknowledged,
+and a new one is started.
+"""
+
+import asyncio
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+from ingest.errors import StoreRefused, StoreUnavailable
+from ingest.events import Accepted, Arrival
+from ingest.writer import wire
+from ingest.writer.spawning import Spawned, spawn
+from ingest.writer.wire import Condition, Orders, Outcome, Parcel
+
+logger = structlog.get_logger(__name__)
+
+#: Arrivals and bytes of bodies without an answer, those included whose waiter gave up. At some
+#: 5,000 commits a second more than this would wait longer than a sender should.
+WAITING_EVENTS = 2_048
+WAITING_BYTES = 256_000_000
+_HOPELESS_SHARE = 0.5  # of the time-out: what the oldest must have left for others to be let in
+_SWEEP_SECONDS = 0.05
+_STALLED_SECONDS = 5.0  # a commit that takes longer than this makes the process not ready
+_RESTART_SECONDS = (0.1, 5.0)  # the first and the longest pause before a new writer
+_GOODBYE_SECONDS = 8.0  # less than uvicorn gives the whole receiver
+
+
+class _Entry:
+    __slots__ = ("deadline", "size", "waiter")
+
+    def __init__(self, size: int, deadline: float, waiter: asyncio.Future[Accepted]) -> None:
+        self.size = size
+        self.deadline = deadline
+        self.waiter = waiter
+
+
+class Writer:
+    """Commits arrivals for one event loop, through a process that it starts and keeps alive.
+
+    ``timeout_seconds`` covers waiting and committing. ``start_process`` gets the writer's end of
+    the socket.
+    """
+
+    def __init__(
+        self,
+        orders: Orders,
+        *,
+        timeout_seconds: float = 0.9,
+        start_process: Callable[[socket.socket], Spawned] = spawn,
+    ) -> None:
+        self._orders = orders
+        self._timeout_seconds = timeout_seconds
+        self._start_process = start_process
+        self._process: Spawned | None = None
+        self._transport: asyncio.Transport | None = None
+        self._parcels: list[Parcel] = []  # of this turn of the event loop
+        self._waiting: deque[_Entry] = deque()  # without an answer, in the order sent
+        self._waiting_bytes = 0
+        self._sweeping = False
+        self._stopping = False
+        self._ended = asyncio.Event()
+        self._opened: asyncio.Future[None] | None = None
+        self._trouble = "the database is being opened"
+        self._well_at = time.monotonic()
+        self._restart_seconds = _RESTART_SECONDS[0]
+
+    async def start(self, *, patience_seconds: float = 5.0) -> None:
+        """Start the writer, and wait for its first try to open the database.
+
+        Raises StoreRefused where it must not be used. One that cannot be reached, or takes
+        longer than ``patience_seconds``, is no reason not to start: see ``trouble``.
+        """
+        opened = self._opened = asyncio.get_running_loop().create_future()
+        await self._connect()
+        await asyncio.wait({opened}, timeout=patience_seconds)
+        self._opened = None  # a refusal that comes later is trouble; nobody would retrieve it
+        if opened.done():
+            opened.result()
+
+    async def stop(self) -> None:
+        """Have what waits committed, and the writer ended."""
+        self._stopping = True
+        if self._transport is None:
+            return
+        self._send()
+        self._transport.write_eof()
+        try:
+            async with asyncio.timeout(_GOODBYE_SECONDS):
+                await self._ended.wait()
+        except TimeoutError:
+            logger.warning("writer.killed", hint="It did not end; nothing acknowledged is lost.")
+            if self._process is not None:
+                self._process.kill()
+            await self._ended.wait()
+
+    async def accept(self, arrival: Arrival) -> Accepted:
+        """Return once the arrival is committed and fsynced.
+
+        Raises StoreUnavailable (nothing was acknowledged) and RowRejected (a data error).
+        """
+        if self._stopping or self._transport is None or self.full:
+            raise StoreUnavailable(self._trouble or "The receiver is stopping, or too busy.")
+        loop = asyncio.get_running_loop()
+        entry = _Entry(
+            len(arrival.body), time.monotonic() + self._timeout_seconds, loop.create_future()
+        )
+        if not self._parcels:
+            loop.call_soon(self._send)
+        self._parcels.append(Parcel(entry.deadline, arrival))
+        self._waiting.append(entry)
+        self._waiting_bytes += entry.size
+        if not self._sweeping:
+            self._sweeping = True
+            loop.call_later(_SWEEP_SECONDS, self._sweep)
+        return await entry.waiter
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits, or for so long, that one more would wait in vain.
+
+        Under an overload most are turned away at once then, not after they have timed out.
+        """
+        if len(self._waiting) >= WAITING_EVENTS or self._waiting_bytes >= WAITING_BYTES:
+            return True
+        if not self._waiting:
+            return False
+        left = self._waiting[0].deadline - time.monotonic()
+        return left < self._timeout_seconds * _HOPELESS_SHARE
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be committed, for people; None while all is well."""
+        if self._trouble:
+            return self._trouble
+        if time.monotonic() - self._well_at > _STALLED_SECONDS:
+            return f"no commit has ended for {_STALLED_SECONDS:.0f} s"
+        return None
+
+    def heard(self, said: Condition | list[Outcome]) -> None:
+        """Take in what the writer said."""
+        if isinstance(said, Condition):
+            self._judge(said)
+            return
+        self._well_at = time.monotonic()
+        for outcome in said:
+            self._answer(self._waiting.popleft(), outcome)
+
+    def connected(self, transport: asyncio.Transport) -> None:
+        """Begin to send: first of all the orders."""
+        self._transport = transport
+        transport.write(wire.orders_frame(self._orders))
+
+    def lost(self) -> None:
+        """Tell everyone who waits that the writer is gone, and start another."""
+        self._transport = None
+        self._parcels.clear()
+        while self._waiting:
+            gone = StoreUnavailable("The writer process ended before it had committed.")
+            self._answer(self._waiting.popleft(), gone)
+        if self._process is not None:
+            asyncio.get_running_loop().run_in_executor(None, self._process.wait)
+        if self._stopping:
+            self._ended.set()
+            return
+        self._trouble = "the writer process ended; a new one is being started"
+        logger.error("writer.ended", restart_in_seconds=self._restart_seconds)
+        self._restart_later()
+
+    def _restart_later(self) -> None:
+        asyncio.get_running_loop().call_later(self._restart_seconds, self._restart)
+        self._restart_seconds = min(self._restart_seconds * 2, _RESTART_SECONDS[1])
+
+    def _restart(self) -> None:
+        if self._stopping:
+            self._ended.set()
+        else:
+            self._starting = asyncio.ensure_future(self._reconnect())
+
+    async def _reconnect(self) -> None:
+        try:
+            await self._connect()
+        except OSError as error:  # no process or descriptor to be had: there will be again
+            self._trouble = f"the writer process cannot be started: {error}"
+            logger.error("writer.not_started", reason=str(error))  # noqa: TRY400 - no mistake of ours
+            self._restart_later()
+
+    async def _connect(self) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        try:
+            with theirs:
+                self._process = self._start_process(theirs)
+        except OSError:
+            ours.close()
+            raise
+        await asyncio.get_running_loop().create_connection(lambda: _Ear(self), sock=ours)
+
+    def _send(self) -> None:
+        parcels, self._parcels = self._parcels, []
+        if not parcels or self._transport is None:
+            return
+        try:
+            frame = wire.parcels_frame(parcels)
+        except ValueError:  # a mistake of ours; unsent, they would be given the answers of others
+            logger.exception("writer.unsendable", events=len(parcels))
+            self._transport.abort()
+        else:
+            self._transport.write(frame)
+
+    def _judge(self, condition: Condition) -> None:
+        opened = self._opened
+        if opened is not None and not opened.done():
+            if condition.refused:
+                opened.set_exception(StoreRefused(condition.trouble))
+            else:
+                opened.set_result(None)
+        self._trouble = condition.trouble
+        if not condition.trouble:
+            self._well_at = time.monotonic()
+            self._restart_seconds = _RESTART_SECONDS[0]
+
+    def _answer(self, entry: _Entry, outcome: Outcome) -> None:
+        self._waiting_bytes -= entry.size
+        if entry.waiter.done():
+            return
+        if isinstance(outcome, Accepted):
+            entry.waiter.set_result(outcome)
+        else:
+            entry.waiter.set_exception(outcome)
+
+    def _sweep(self) -> None:
+        """Send away who has waited too long; deadlines are in the order of arrival."""
+        now = time.monotonic()
+        for entry in self._waiting:
+            if entry.deadline > now:
+                break
+            if not entry.waiter.done():
+                late = StoreUnavailable("The database did not commit in time.")
+                entry.waiter.set_exception(late)
+        self._sweeping = bool(self._waiting)
+        if self._sweeping:
+            asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
+
+
+class _Ear(asyncio.Protocol):
+    """Hears the writer for a ``Writer``."""
+
+    def __init__(self, owner: Writer) -> None:
+        self._owner = owner
+        self._frames = wire.Frames()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # asyncio's own narrowing
+        self._owner.connected(transport)
+
+    def data_received(self, data: bytes) -> None:
+        for value in self._frames.feed(data):
+            self._owner.heard(wire.read_answer(value))
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._owner.lost()

@@ -1,0 +1,63 @@
+"""The writer's end of the socket: arrivals come in, answers go out; blocking, for one thread."""
+
+import contextlib
+import select
+import socket
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from ingest.writer import wire
+from ingest.writer.wire import Condition, Orders, Outcome, Parcel
+
+_READ_BYTES = 1 << 20
+
+
+class WriterEnd:
+    """Reads what the receiver sent. ``ended``: it will send nothing more."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._socket = end
+        self._readiness = select.poll()  # select() takes no descriptor above 1,023; poll() does
+        self._readiness.register(end, select.POLLIN)
+        self._frames = wire.Frames()
+        self._values: deque[Any] = deque()
+        self.ended = False
+
+    def orders(self) -> Orders | None:
+        """Wait for the first frame; None where the receiver has gone."""
+        while not self._values and not self.ended:
+            self._read()
+        return Orders(*self._values.popleft()) if self._values else None
+
+    def receive(self, wait_seconds: float) -> list[Parcel]:
+        """Return what has come, waiting at most this long for it, or for the rest of a frame."""
+        while not self._values and not self.ended and self._readable(wait_seconds):
+            self._read()
+        parcels: list[Parcel] = []
+        while self._values:
+            parcels += wire.read_parcels(self._values.popleft())
+        return parcels
+
+    def answer(self, outcomes: Sequence[Outcome]) -> None:
+        """Tell what became of the oldest parcels."""
+        self._write(wire.outcomes_frame(outcomes))
+
+    def tell(self, condition: Condition) -> None:
+        """Tell how the database is."""
+        self._write(wire.condition_frame(condition))
+
+    def _readable(self, wait_seconds: float) -> bool:
+        return bool(self._readiness.poll(wait_seconds * 1000))
+
+    def _read(self) -> None:
+        try:
+            data = self._socket.recv(_READ_BYTES)
+        except ConnectionError:
+            data = b""
+        self.ended = not data
+        self._values.extend(self._frames.feed(data))
+
+    def _write(self, frame: bytes) -> None:
+        with contextlib.suppress(OSError):  # the receiver is gone; what came is committed still
+            self._socket.sendall(frame)

@@ -1,0 +1,142 @@
+"""The receiver's end where its writer does not live, or cannot be started."""
+
+import asyncio
+import enum
+import socket
+
+import pytest
+from structlog.testing import capture_logs
+
+from ingest.errors import StoreUnavailable
+from ingest.store import open_database
+from ingest.writer import Writer, link
+from ingest.writer.spawning import Spawned
+from tests.unit.writer.desk import Desk, OnThread, accepted, arrival, orders, outcomes, running
+from tests.waiting import wait_until_async
+
+pytestmark = pytest.mark.anyio
+
+
+class StillBorn:
+    """A process that ended before it said anything: nobody has the other end of the socket."""
+
+    def start(self, _end: socket.socket) -> Spawned:
+        return self
+
+    def kill(self) -> None:
+        """It is dead."""
+
+    def wait(self) -> None:
+        """It has ended."""
+
+
+async def test_a_writer_that_cannot_live_is_started_anew_with_growing_pauses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link, "_RESTART_SECONDS", (0.01, 0.04))
+    writer = Writer(orders("unused"), start_process=StillBorn().start)
+    with capture_logs() as logs:
+        await writer.start(patience_seconds=0.01)
+        await wait_until_async(lambda: len(logs) >= 5, describe="five lives")
+    assert [line["event"] for line in logs[:5]] == ["writer.ended"] * 5
+    assert [line["restart_in_seconds"] for line in logs[:5]] == [0.01, 0.02, 0.04, 0.04, 0.04]
+    assert "writer process ended" in str(writer.trouble)
+    with pytest.raises(StoreUnavailable):
+        await writer.accept(arrival())
+    await writer.stop()
+
+
+async def test_a_writer_that_was_well_is_soon_started_anew(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only one that never opened its database earns a longer pause."""
+    monkeypatch.setattr(link, "_RESTART_SECONDS", (0.01, 5.0))
+    async with running(sqlite_url) as desk:
+        with capture_logs() as logs:
+            for life in range(3):
+                await hang_up(desk.writer)
+                await wait_until_async(
+                    lambda: accepted(desk.writer, arrival()), describe="the next writer"
+                )
+                ended = [line for line in logs if line["event"] == "writer.ended"]
+                assert len(ended) == life + 1
+        assert {line["restart_in_seconds"] for line in ended} == {0.01}
+
+
+async def hang_up(writer: Writer) -> None:
+    """End the connection, and have the link notice."""
+    transport = writer._transport
+    assert transport is not None
+    transport.abort()
+    await wait_until_async(lambda: writer._transport is not transport, describe="the link to see")
+
+
+async def test_a_start_that_fails_is_tried_again(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No process, memory or descriptor to be had: under the load that ended the last one, say."""
+    monkeypatch.setattr(link, "_RESTART_SECONDS", (0.01, 0.04))
+    thread = OnThread(lambda: open_database(sqlite_url))
+    failures: list[OSError] = []
+
+    def start(end: socket.socket) -> Spawned:
+        if failures:
+            raise failures.pop()
+        return thread.start(end)
+
+    writer = Writer(orders("unused"), timeout_seconds=5.0, start_process=start)
+    await writer.start()
+    failures += [OSError("too many open files") for _ in range(3)]
+    with capture_logs() as logs:
+        await hang_up(writer)
+        await wait_until_async(lambda: not writer.trouble, describe="a writer")
+    reasons = [line["reason"] for line in logs if line["event"] == "writer.not_started"]
+    assert reasons == ["too many open files"] * 3
+    assert await accepted(writer, arrival())
+    await writer.stop()
+
+
+async def test_an_arrival_that_cannot_be_sent_gives_nobody_the_answer_of_another(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers have no names, only an order: one that was never sent would shift them for good."""
+    monkeypatch.setattr(link, "_RESTART_SECONDS", (0.01, 0.04))
+
+    class Odd(enum.StrEnum):
+        NAME = "marshal takes plain text only"
+
+    async with running(sqlite_url) as desk:
+        several = [arrival(), arrival()._replace(type=Odd.NAME), arrival()]
+        answers = await outcomes(desk.writer, several)
+        assert all(isinstance(answer, StoreUnavailable) for answer in answers)
+        await wait_until_async(
+            lambda: accepted(desk.writer, arrival()), describe="a writer that goes on"
+        )
+        one = arrival()
+        assert (await desk.writer.accept(one)).event_id == one.event_id
+
+
+async def test_a_writer_that_was_never_started_takes_nothing_and_stops(sqlite_url: str) -> None:
+    writer = Desk(sqlite_url).writer
+    with pytest.raises(StoreUnavailable):
+        await writer.accept(arrival())
+    await writer.stop()
+
+
+async def test_stopping_between_two_writers_starts_no_third(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link, "_RESTART_SECONDS", (0.01, 0.04))
+    starts: list[int] = []
+
+    def start(end: socket.socket) -> Spawned:
+        starts.append(end.fileno())
+        return StillBorn()
+
+    writer = Writer(orders("unused"), start_process=start)
+    await writer.start(patience_seconds=0.0)
+    await wait_until_async(lambda: writer._transport is None, describe="its end")
+    await writer.stop()
+    before = len(starts)
+    await asyncio.wait_for(writer._ended.wait(), timeout=5)
+    assert len(starts) == before
