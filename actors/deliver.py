@@ -1,9 +1,12 @@
-"""The ``deliver`` actor: posts a batch of one destination's deliveries, all at once.
+"""The ``deliver`` actor: posts a batch of one destination's deliveries, many at a time.
 
 They run together on the process's event loop while one worker thread waits for them. A suspect
-comes by itself and runs alone in a child.
+comes by itself and runs alone in a child. A process that stops finishes the requests that are on
+their way and leaves the rest of the batch to others.
 """
 
+import asyncio
+import math
 from collections.abc import Sequence
 
 import dramatiq
@@ -11,7 +14,7 @@ import dramatiq
 from actors.attempts import http
 from actors.batch import CURRENT, Batch, all_of, now_ms
 from actors.middleware.limits import HARD_GRACE_SECONDS
-from actors.runtime import Runtime
+from actors.runtime import REQUESTS_A_THREAD, Runtime
 from ingest.config.snapshot import Loaded
 from ingest.events import Claimed
 from ingest.queue import DELIVER, WakeBroker
@@ -30,7 +33,10 @@ def declare(broker: WakeBroker, runtime: Runtime) -> None:
 
 
 def deliver_batch(runtime: Runtime, batch: Batch) -> None:
-    """Make one attempt of each delivery; the results are in ``batch`` afterwards."""
+    """Make one attempt of each delivery; the results are in ``batch`` afterwards.
+
+    Deliveries that are left untouched are to be given back.
+    """
     loaded = runtime.loaded
     together = [claimed for claimed in batch.claimed if not claimed.crashes]
     for claimed in batch.claimed:
@@ -39,6 +45,7 @@ def deliver_batch(runtime: Runtime, batch: Batch) -> None:
             batch.finish(claimed, runtime.children.run(claimed, _limit_seconds(loaded, claimed)))
     if together:
         longest = max(_limit_seconds(loaded, claimed) for claimed in together)
+        longest *= math.ceil(len(together) / REQUESTS_A_THREAD)
         with runtime.limits.limit(longest + HARD_GRACE_SECONDS):  # the loop keeps the real limits
             runtime.run_on_loop(_deliver_together(runtime, loaded, batch, together))
 
@@ -47,11 +54,15 @@ async def _deliver_together(
     runtime: Runtime, loaded: Loaded, batch: Batch, together: Sequence[Claimed]
 ) -> None:
     door = await runtime.door()
+    gate = asyncio.Semaphore(REQUESTS_A_THREAD)
 
     async def one(claimed: Claimed) -> None:
-        batch.start(claimed)
-        destination = loaded.config.destinations.get(claimed.destination)
-        batch.finish(claimed, await http.attempt(door, destination, claimed, now_ms()))
+        async with gate:
+            if runtime.stopping.is_set():
+                return
+            batch.start(claimed)
+            destination = loaded.config.destinations.get(claimed.destination)
+            batch.finish(claimed, await http.attempt(door, destination, claimed, now_ms()))
 
     await all_of([one(claimed) for claimed in together])
 

@@ -26,7 +26,10 @@ from ingest.verify.catalogue import load_catalogue
 logger = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-_CONNECTIONS_A_THREAD = 20  # as many as a message has deliveries
+
+#: Requests at the same time of a thread that delivers: a destination must not drown in what a
+#: thread can claim, and a process must not run out of files.
+REQUESTS_A_THREAD = 20
 
 
 class Runtime:
@@ -97,7 +100,7 @@ class Runtime:
     async def door(self) -> Door:
         """Return the way out; it belongs to the event loop, so it is made there."""
         if self._door is None:
-            self._door = Door(self.threads * _CONNECTIONS_A_THREAD)
+            self._door = Door(self.threads * REQUESTS_A_THREAD)
         return self._door
 
     async def close_door(self) -> None:

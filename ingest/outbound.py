@@ -4,17 +4,22 @@ A name is resolved here, every one of its addresses must be permitted (``address
 connection goes to the address that was checked, so a name that changes between check and connect
 changes nothing. Host header and TLS name stay those of the URL. No redirects, no proxies from the
 environment, no cookies, bounded answers, one limit for the whole exchange (research/ops.md §3.6).
+
+It stands on httpcore, the half of httpx that speaks HTTP, with a pool of its own: httpcore's asks
+the system about each of its connections, twice a request, and a request in a batch of 40 costs
+5 ms by that instead of 0.3 ms (measured, ops/bench/README.md).
 """
 
 import asyncio
 import logging
 import socket
 import ssl
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
+from functools import lru_cache
 
 import httpcore
 import httpx
@@ -32,6 +37,11 @@ _KEEP_ALIVE_SECONDS = 5.0  # most servers wait at least this long before they ha
 _FIRST_ADDRESSES = 4  # of a name with many; each may cost a connect timeout
 _CONNECT_SECONDS = 5.0  # for an address that is not the last one to try
 _RESOLVER_THREADS = 32  # a resolver that hangs holds threads, and never those of anything else
+_DEFAULTS = {
+    "user-agent": (b"User-Agent", f"Hookkeeper/{__version__}".encode()),
+    "accept": (b"Accept", b"*/*"),
+    "accept-encoding": (b"Accept-Encoding", b"identity"),  # excerpts are for people
+}
 
 
 class OutboundFailed(HookkeeperError):
@@ -63,22 +73,16 @@ class Answer:
 
 
 class Door:
-    """Sends POST requests. Belongs to one event loop; ``close`` it there.
+    """Sends POST requests, as many at a time as it is asked to. Belongs to one event loop.
 
-    Destinations with different ``allow`` networks never share a connection.
+    Keeps at most ``most_idle`` connections for the next request; ``close`` it on its loop.
     """
 
-    def __init__(self, max_connections: int, resolve: Resolve | None = None) -> None:
-        for library in ("httpx", "httpcore"):  # they log URLs and headers, which may be secrets
-            logging.getLogger(library).setLevel(logging.WARNING)
-        self._limits = httpx.Limits(
-            max_connections=max_connections,
-            max_keepalive_connections=max_connections,
-            keepalive_expiry=_KEEP_ALIVE_SECONDS,
-        )
+    def __init__(self, most_idle: int, resolve: Resolve | None = None) -> None:
+        # It logs headers, which may be secrets.
+        logging.getLogger("httpcore").setLevel(logging.WARNING)
         self._resolver = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolver")
-        self._resolve = resolve or self._ask_system
-        self._clients: dict[frozenset[Network], httpx.AsyncClient] = {}
+        self._pool = _Pool(most_idle, resolve or self._ask_system)
 
     async def post(
         self,
@@ -93,41 +97,30 @@ class Door:
 
         The time limit covers everything, name resolution included. Raises OutboundFailed.
         """
-        client = self._client(frozenset(allow))
         deadline = asyncio.get_running_loop().time() + timeout_seconds
         try:
-            request = client.build_request("POST", url, headers=_encoded(headers), content=body)
+            target, host = _target(url)
+            request = httpcore.Request(
+                "POST", target, headers=_encoded(headers, host, body), content=body
+            )
             async with asyncio.timeout_at(deadline):
-                response = await client.send(request, stream=True)
+                connection = await self._pool.take(frozenset(allow), target.origin)
+                response = await connection.http.handle_async_request(request)
         except TimeoutError:
             raise OutboundFailed("timeout", f"No answer within {timeout_seconds:g} s.") from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+        except (*_HTTP_ERRORS, httpx.InvalidURL, OSError, UnicodeError) as error:
             raise _failure(error) from error
         try:
             excerpt = await _excerpt(response, deadline)
         finally:
             await response.aclose()
-        return Answer(response.status_code, response.headers.get("retry-after"), excerpt)
+        await self._pool.give_back(connection)
+        return Answer(response.status, _retry_after(response), excerpt)
 
     async def close(self) -> None:
         """Hang up everywhere."""
-        for client in self._clients.values():
-            await client.aclose()
-        self._clients.clear()
+        await self._pool.close()
         self._resolver.shutdown(wait=False, cancel_futures=True)
-
-    def _client(self, allow: frozenset[Network]) -> httpx.AsyncClient:
-        if allow not in self._clients:
-            client = httpx.AsyncClient(
-                transport=_GuardedTransport(self._limits, _Guard(allow, self._resolve)),
-                headers={"user-agent": f"Hookkeeper/{__version__}", "accept-encoding": "identity"},
-                follow_redirects=False,
-                trust_env=False,
-                timeout=None,  # noqa: S113 - the caller's limit covers the exchange as a whole
-            )
-            client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            self._clients[allow] = client
-        return self._clients[allow]
 
     async def _ask_system(self, host: str, port: int) -> Sequence[str]:
         found = await asyncio.get_running_loop().run_in_executor(
@@ -136,20 +129,73 @@ class Door:
         return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-class _GuardedTransport(httpx.AsyncHTTPTransport):
-    """httpx's transport over a pool that connects through the guard; httpx offers no other way."""
+#: Who may share a connection: networks that it was checked against, scheme, host and port.
+_Key = tuple[frozenset[Network], bytes, bytes, int]
 
-    def __init__(self, limits: httpx.Limits, guard: "_Guard") -> None:
-        context = httpx.create_ssl_context(trust_env=False)
-        context.load_default_certs()  # an operator's own authority, installed in the system
-        super().__init__(verify=context)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            network_backend=guard,
+
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """A connection to one origin; the first request on it makes it."""
+
+    key: _Key
+    http: httpcore.AsyncHTTPConnection
+
+
+class _Pool:
+    """Connections between two requests: the freshest is used first, the oldest is given up."""
+
+    def __init__(self, most_idle: int, resolve: Resolve) -> None:
+        self._most_idle = most_idle
+        self._resolve = resolve
+        self._context = httpx.create_ssl_context(trust_env=False)
+        self._context.load_default_certs()  # an operator's own authority, installed in the system
+        self._idle: dict[_Connection, float] = {}  # until when (loop time), the oldest first
+        self._of_key: defaultdict[_Key, dict[_Connection, None]] = defaultdict(dict)
+
+    async def take(self, allow: frozenset[Network], origin: httpcore.Origin) -> _Connection:
+        """Return a connection that still stands, or a new one."""
+        key = (allow, origin.scheme, origin.host, origin.port)
+        while kept := self._of_key.get(key):
+            connection = next(reversed(kept))
+            self._forget(connection)
+            if not connection.http.has_expired():  # or was hung up on, which the system knows
+                return connection
+            await connection.http.aclose()
+        return _Connection(
+            key,
+            httpcore.AsyncHTTPConnection(
+                origin,
+                self._context,
+                keepalive_expiry=_KEEP_ALIVE_SECONDS,
+                network_backend=_Guard(allow, self._resolve),
+            ),
         )
+
+    async def give_back(self, connection: _Connection) -> None:
+        """Keep it for the next request, where the exchange went well on both sides."""
+        now = asyncio.get_running_loop().time()
+        if connection.http.is_idle():
+            self._idle[connection] = now + _KEEP_ALIVE_SECONDS
+            self._of_key[connection.key][connection] = None
+        while self._idle:
+            oldest, until = next(iter(self._idle.items()))
+            if until > now and len(self._idle) <= self._most_idle:
+                return
+            self._forget(oldest)
+            await oldest.http.aclose()
+
+    async def close(self) -> None:
+        """Hang up on everybody."""
+        while self._idle:
+            connection = next(iter(self._idle))
+            self._forget(connection)
+            await connection.http.aclose()
+
+    def _forget(self, connection: _Connection) -> None:
+        del self._idle[connection]
+        del self._of_key[connection.key][connection]
+        if not self._of_key[connection.key]:
+            del self._of_key[connection.key]
 
 
 class _Guard(httpcore.AsyncNetworkBackend):
@@ -181,16 +227,40 @@ class _Guard(httpcore.AsyncNetworkBackend):
         return await self._network.connect_tcp(last, port, timeout, local_address, socket_options)
 
 
-def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+@lru_cache(maxsize=1024)
+def _target(url: str) -> tuple[httpcore.URL, bytes]:
+    """Return where to connect and what to ask for there, and the Host header that names it.
+
+    Raises httpx.InvalidURL and httpcore.UnsupportedProtocol.
+    """
+    read = httpx.URL(url)  # writes names in other alphabets as DNS has them
+    if read.scheme not in ("http", "https") or not read.host:
+        raise httpcore.UnsupportedProtocol("It must begin with http:// or https:// and a host")
+    target = httpcore.URL(
+        scheme=read.raw_scheme, host=read.raw_host, port=read.port, target=read.raw_path
+    )
+    return target, read.netloc
 
 
-async def _excerpt(response: httpx.Response, deadline: float) -> str:
+def _encoded(headers: Mapping[str, str], host: bytes, body: bytes) -> list[tuple[bytes, bytes]]:
+    """Return all headers of a request; the caller's replace the Door's where it has a default."""
+    sent = dict(_DEFAULTS)
+    for name, value in headers.items():
+        sent[name.lower()] = (name.encode("latin-1"), value.encode("latin-1"))
+    return [(b"Host", host), *sent.values(), (b"Content-Length", b"%d" % len(body))]
+
+
+def _retry_after(response: httpcore.Response) -> str | None:
+    values = (value for name, value in response.headers if name.lower() == b"retry-after")
+    return next((value.decode("latin-1") for value in values), None)
+
+
+async def _excerpt(response: httpcore.Response, deadline: float) -> str:
     """Read a bounded part of the body, and no error: the status is the answer."""
     kept, size = b"", 0
-    with suppress(TimeoutError, httpx.HTTPError):
+    with suppress(TimeoutError, *_HTTP_ERRORS):
         async with asyncio.timeout_at(deadline):
-            async for part in response.aiter_raw():
+            async for part in response.aiter_stream():
                 kept = (kept + part)[: 4 * EXCERPT_LIMIT]
                 size += len(part)
                 if size > ANSWER_LIMIT:
@@ -210,15 +280,24 @@ def _failure(error: Exception) -> OutboundFailed:
     return OutboundFailed("network_error", f"{type(error).__name__}: {error}.")
 
 
+#: Everything that httpcore raises when there is no answer.
+_HTTP_ERRORS = (
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.TimeoutException,
+    httpcore.UnsupportedProtocol,
+)
+
 _FAILURES: tuple[tuple[type[BaseException], str, str], ...] = (
     (ssl.SSLError, "tls_error", "The connection could not be secured"),
     (socket.gaierror, "unknown_name", "The name could not be resolved"),
     (UnicodeError, "unknown_name", "The name could not be resolved"),
-    (httpx.ConnectTimeout, "connect_timeout", "Nothing answered at the address"),
-    (httpx.RemoteProtocolError, "bad_answer", "The answer was not HTTP, or was cut off"),
+    (httpcore.ConnectTimeout, "connect_timeout", "Nothing answered at the address"),
+    (httpcore.RemoteProtocolError, "bad_answer", "The answer was not HTTP, or was cut off"),
     (httpx.InvalidURL, "bad_request", "The destination's URL cannot be used"),
-    (httpx.LocalProtocolError, "bad_request", "The request cannot be written as HTTP"),
-    (httpx.ReadError, "connection_lost", "The connection broke"),
-    (httpx.WriteError, "connection_lost", "The connection broke"),
+    (httpcore.UnsupportedProtocol, "bad_request", "The destination's URL cannot be used"),
+    (httpcore.LocalProtocolError, "bad_request", "The request cannot be written as HTTP"),
+    (httpcore.ReadError, "connection_lost", "The connection broke"),
+    (httpcore.WriteError, "connection_lost", "The connection broke"),
     (ConnectionRefusedError, "connection_refused", "Nothing listens there"),
 )

@@ -6,7 +6,6 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 
 import base64
 import binascii
-import hashlib
 import hmac
 
 from ingest.errors import ConfigError
@@ -24,7 +23,7 @@ def signature_headers(
     headers = {"webhook-id": webhook_id, "webhook-timestamp": str(timestamp)}
     if secret is not None:
         signed = b"%b.%d.%b" % (webhook_id.encode(), timestamp, body)
-        digest = hmac.new(_key(secret), signed, hashlib.sha256).digest()
+        digest = hmac.digest(_key(secret), signed, "sha256")
         headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
     return headers
 

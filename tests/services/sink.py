@@ -51,6 +51,21 @@ class Sink:
         )
         self._thread.start()
 
+    @property
+    def connections(self) -> int:
+        """How many connections were accepted so far."""
+        return self._server.accepted
+
+    @property
+    def open_connections(self) -> int:
+        """How many of them are still open."""
+        return self._server.open_connections
+
+    def hang_up(self) -> None:
+        """Close every connection, and return once they are."""
+        self._server.break_connections()
+        wait_until(lambda: not self.open_connections, describe="the connections to be closed")
+
     def url(self, path: str = "") -> str:
         """Return the URL of a path of this server."""
         return f"http://127.0.0.1:{self.port}{path}"
@@ -111,16 +126,23 @@ class _Server(ThreadingHTTPServer):
     sink: Sink
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.accepted = 0
         self._open: set[socket.socket] = set()
         super().__init__(address, handler)
 
     def process_request_thread(self, request: object, client_address: object) -> None:
         assert isinstance(request, socket.socket)
         self._open.add(request)
+        with self.sink._lock:
+            self.accepted += 1
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._open.discard(request)
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._open)
 
     def break_connections(self) -> None:
         for connection in list(self._open):

@@ -14,6 +14,7 @@ from ingest.addresses import Network, is_permitted
 from ingest.outbound import ANSWER_LIMIT, AddressRefused, Answer, Door, OutboundFailed
 from tests.services.sink import Answer as Script
 from tests.services.sink import Sink
+from tests.waiting import wait_until
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
@@ -28,7 +29,7 @@ def post(
     resolve: Callable[[str, int], Awaitable[Sequence[str]]] | None = None,
 ) -> Answer:
     async def through_the_door() -> Answer:
-        door = Door(max_connections=10, resolve=resolve)
+        door = Door(most_idle=10, resolve=resolve)
         try:
             return await door.post(
                 url, headers or {}, body, timeout_seconds=timeout_seconds, allow=allow
@@ -147,7 +148,7 @@ def test_destinations_with_other_allowances_share_no_connection(sink: Sink) -> N
     """A kept connection to a private address must not serve one that may not go there."""
 
     async def one_after_another() -> None:
-        door = Door(max_connections=10)
+        door = Door(most_idle=10)
         url = f"{sink.url()}/"
         try:
             await door.post(url, {}, b"", timeout_seconds=5, allow=LOOPBACK)
@@ -193,6 +194,13 @@ def test_the_body_and_the_headers_arrive_as_they_are(sink: Sink) -> None:
     assert request.header("accept-encoding") == "identity"
 
 
+def test_a_destinations_own_header_replaces_the_default(sink: Sink) -> None:
+    post(sink.url("/in"), headers={"user-agent": "Custom/1"})
+
+    sent = [value for name, value in sink.requests()[0].headers if name.lower() == "user-agent"]
+    assert sent == ["Custom/1"]
+
+
 def test_an_empty_body_is_posted_as_one(sink: Sink) -> None:
     post(f"{sink.url()}/", b"")
 
@@ -210,7 +218,7 @@ def test_cookies_are_not_kept(sink: Sink) -> None:
     sink.script("/", Script(200, (("Set-Cookie", "a=1"),)))
 
     async def twice() -> None:
-        door = Door(max_connections=1)
+        door = Door(most_idle=1)
         for _ in range(2):
             await door.post(f"{sink.url()}/", {}, b"", timeout_seconds=5, allow=LOOPBACK)
         await door.close()
@@ -256,6 +264,91 @@ def test_urls_stand_in_no_log(sink: Sink, caplog: pytest.LogCaptureFixture) -> N
 
     assert "SECRET" not in caplog.text
     assert "hidden" not in caplog.text
+
+
+# -- connections ----------------------------------------------------------------------------
+
+
+def post_all(*urls: str, most_idle: int = 10, together: bool = False) -> None:
+    """POST to each, through one door, in turn or together."""
+
+    async def through_one_door() -> None:
+        door = Door(most_idle)
+        posts = [door.post(url, {}, b"", timeout_seconds=5, allow=LOOPBACK) for url in urls]
+        if together:
+            await asyncio.gather(*posts)
+        else:
+            for one in posts:
+                await one
+        await door.close()
+
+    asyncio.run(through_one_door())
+
+
+def test_a_connection_serves_one_request_after_the_other(sink: Sink) -> None:
+    post_all(*[sink.url("/in")] * 3)
+
+    assert (len(sink.requests()), sink.connections) == (3, 1)
+
+
+def test_requests_at_the_same_time_have_a_connection_each(sink: Sink) -> None:
+    sink.script("/in", Script(delay=0.2))
+
+    post_all(*[sink.url("/in")] * 3, together=True)
+
+    assert sink.connections == 3
+
+
+def test_only_so_many_connections_are_kept(sink: Sink) -> None:
+    """Else a worker with thousands of destinations would have no file left to open."""
+    one, other = sink.url("/in"), sink.url("/in").replace("127.0.0.1", "127.1")
+
+    post_all(one, other, other, one, most_idle=1)
+
+    assert sink.connections == 3, "the other one's was kept, the first one's given up for it"
+
+
+def test_a_connection_that_the_server_closed_is_not_used_again(sink: Sink) -> None:
+    async def before_and_after() -> int:
+        door = Door(most_idle=10)
+        await door.post(sink.url(), {}, b"", timeout_seconds=5, allow=LOOPBACK)
+        await asyncio.to_thread(sink.hang_up)
+        answer = await door.post(sink.url(), {}, b"", timeout_seconds=5, allow=LOOPBACK)
+        await door.close()
+        return answer.status
+
+    assert asyncio.run(before_and_after()) == 200
+    assert sink.connections == 2
+
+
+def test_a_connection_with_an_unread_answer_is_not_used_again(sink: Sink) -> None:
+    """What is left of it would be taken for the next request's answer."""
+    sink.script("/in", Script(500, body=b"x" * (ANSWER_LIMIT * 20)), Script(200))
+
+    post_all(sink.url("/in"), sink.url("/in"))
+
+    assert sink.connections == 2
+
+
+def test_a_connection_that_was_given_up_on_is_not_used_again(sink: Sink) -> None:
+    sink.script("/in", Script(hang=True), Script(200))
+
+    async def hang_and_answer() -> int:
+        door = Door(most_idle=10)
+        with pytest.raises(OutboundFailed):
+            await door.post(sink.url("/in"), {}, b"", timeout_seconds=0.2, allow=LOOPBACK)
+        answer = await door.post(sink.url("/in"), {}, b"", timeout_seconds=5, allow=LOOPBACK)
+        await door.close()
+        return answer.status
+
+    assert asyncio.run(hang_and_answer()) == 200
+    assert sink.connections == 2
+
+
+def test_a_kept_connection_is_closed_with_the_door(sink: Sink) -> None:
+    post_all(sink.url("/in"))
+
+    wait_until(lambda: not sink.open_connections, describe="the sink to see the end of it")
 
 
 # -- failures -------------------------------------------------------------------------------
@@ -309,6 +402,11 @@ def test_a_server_that_hangs_up_is_named() -> None:
 def test_a_certificate_of_nobody_we_trust_is_named(sink: Sink) -> None:
     assert code_of(f"https://127.0.0.1:{sink.port}/") == "tls_error"
     assert ssl.HAS_SNI
+
+
+@pytest.mark.parametrize("url", ["ftp://example.com/", "example.com/in", "http:///in", ""])
+def test_what_is_no_web_address_is_named(url: str) -> None:
+    assert code_of(url) == "bad_request"
 
 
 def test_a_header_that_http_cannot_carry_is_named(sink: Sink) -> None:
