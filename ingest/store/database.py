@@ -137,9 +137,15 @@ def _sqlite_engine(url: URL, patience_seconds: float) -> Engine:
             connection.isolation_level = None  # we write BEGIN; the driver's own guesses wrong
             for name, function in dialect.sqlite_functions().items():
                 connection.create_function(name, 0, function)
+            # Of a file that is made now. An event of 2 KB leaves no room for a second on a page of
+            # 4 KB (measured with 8 KB: files 24 % smaller, 3 to 12 % more accepted).
+            connection.execute("PRAGMA page_size=8192")
             mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA foreign_keys=ON")
+            # What undoes a statement of many rows outgrows 64 KB, and then SQLite makes, fills and
+            # removes a file for it in every transaction (measured: a third of the accept rate).
+            connection.execute("PRAGMA temp_store=MEMORY")
             _check_sqlite(url, mode)
 
     @event.listens_for(engine, "begin")

@@ -5,14 +5,26 @@ exist. The database's own constraints make most of them impossible to write; thi
 the same.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, Table, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    Select,
+    Table,
+    and_,
+    func,
+    select,
+    true,
+)
 
 from ingest.events import TERMINAL, DeliveryState, EventState
 from ingest.store.database import Database
 from ingest.store.delivery_rows import DEAD, RUNNING, WAITING
 from ingest.store.dialect import now
+from ingest.store.distinct import distinct
 from ingest.store.schema import attempts, deliveries, events, workers
 from ingest.store.wake import STORED
 from ingest.store.workers import leased
@@ -38,18 +50,55 @@ class Depth:
     oldest_age_ms: int | None
 
 
-def violations(db: Database, window_ms: int | None = None) -> dict[str, int]:
+def violations(db: Database, newest: int | None = None) -> dict[str, int]:
     """Count the rows that break the promise, by the name of what they break. All must be 0.
 
-    ``window_ms``: look only at events and deliveries that came in that long ago, where the
-    check would otherwise read whole tables.
+    This reads every event and delivery (measured with 10 million: minutes), or only so many of
+    the ``newest`` of each. What waits or runs is always checked as a whole.
     """
     with db.read() as tx:
-        moment = now(tx)
-        since = 0 if window_ms is None else moment - window_ms
-        return {
-            name: tx.execute(query).scalar_one() for name, query in _checks(moment, since).items()
-        }
+        found = {name: tx.execute(query).scalar_one() for name, query in _live_checks(tx).items()}
+        for name, table, broken in _HISTORY:
+            since = table.c.id > _newest(tx, table, newest)
+            found[name] = tx.execute(_count(table, broken, since)).scalar_one()
+    return found
+
+
+class Audit:
+    """Checks all of history, a stretch a step, over and over: no step takes long."""
+
+    def __init__(self, db: Database, stretch: int) -> None:
+        self._db = db
+        self._walks = {name: _Walk(table, broken, stretch) for name, table, broken in _HISTORY}
+
+    def step(self) -> dict[str, int]:
+        """Check so many more events and deliveries; return what this or the last round found."""
+        with self._db.read() as tx:
+            return {name: walk.step(tx) for name, walk in self._walks.items()}
+
+
+class _Walk:
+    """One check of one table, in the order of its ids."""
+
+    def __init__(self, table: Table, broken: ColumnElement[bool], stretch: int) -> None:
+        self._table = table
+        self._broken = broken
+        self._stretch = stretch
+        self._after = ""
+        self._found = 0
+        self._last_round = 0
+
+    def step(self, tx: Connection) -> int:
+        id_ = self._table.c.id
+        ids = select(id_).where(id_ > self._after).order_by(id_)
+        end = tx.execute(ids.offset(self._stretch - 1).limit(1)).scalar()
+        part = (id_ > self._after, true() if end is None else id_ <= end)
+        self._found += tx.execute(_count(self._table, self._broken, *part)).scalar_one()
+        self._after = end or ""
+        worst = max(self._found, self._last_round)
+        if end is None:
+            self._found, self._last_round = 0, self._found
+        return worst
 
 
 def depths(db: Database) -> list[Depth]:
@@ -68,25 +117,17 @@ def dead_letters(db: Database) -> dict[str, int]:
         return counts | {row.state: row.total for row in found}
 
 
-def _checks(moment: int, since: int) -> dict[str, Select[int]]:
+def _live_checks(tx: Connection) -> dict[str, Select[int]]:
+    """What waits or runs is in an index of its own, short beside the history."""
     worker = select(workers.c.id).where(workers.c.id == deliveries.c.worker_id, leased(GRACE_MS))
-    attempt = select(attempts.c.number).where(attempts.c.delivery_id == deliveries.c.id)
+    late = events.c.stored_at < now(tx) - GRACE_MS
+    # By destination, or the whole index would be read in search of what cannot be.
+    names = sorted(distinct(tx, deliveries.c.destination, WAITING))
+    asleep = and_(deliveries.c.destination.in_(names), deliveries.c.wake_at.is_(None))
     return {
-        "event_undispatched": _count(events, STORED, events.c.stored_at < moment - GRACE_MS),
-        "delivery_missing": _count(
-            events,
-            events.c.state != EventState.STORED,
-            events.c.received_at >= since,
-            events.c.matched != _written(),
-        ),
-        "waiting_without_wake": _count(deliveries, WAITING, deliveries.c.wake_at.is_(None)),
+        "event_undispatched": _count(events, STORED, late),
+        "waiting_without_wake": _count(deliveries, WAITING, asleep),
         "running_without_worker": _count(deliveries, RUNNING, ~worker.exists()),
-        "ended_without_attempt": _count(
-            deliveries,
-            deliveries.c.id >= _first_id(since),
-            deliveries.c.state.in_(sorted(TERMINAL)),
-            ~attempt.exists(),
-        ),
     }
 
 
@@ -106,10 +147,29 @@ def _written() -> ScalarSelect[int]:
     )
 
 
-def _first_id(since: int) -> str:
-    """Return where the ids of rows made since then begin: a UUIDv7 begins with its time."""
-    digits = f"{since:012x}"
-    return f"{digits[:8]}-{digits[8:]}"
+_ATTEMPT = select(attempts.c.number).where(attempts.c.delivery_id == deliveries.c.id)
+
+#: What only reading the whole history finds: the check's name, its table, what is broken.
+_HISTORY = (
+    (
+        "delivery_missing",
+        events,
+        and_(events.c.state != EventState.STORED, events.c.matched != _written()),
+    ),
+    (
+        "ended_without_attempt",
+        deliveries,
+        and_(deliveries.c.state.in_(sorted(TERMINAL)), ~_ATTEMPT.exists()),
+    ),
+)
+
+
+def _newest(tx: Connection, table: Table, count: int | None) -> str:
+    """Return the id behind which so many rows are; "" for all of them."""
+    if count is None:
+        return ""
+    ids = select(table.c.id).order_by(table.c.id.desc()).offset(count).limit(1)
+    return str(tx.execute(ids).scalar() or "")
 
 
 def _stored(tx: Connection, moment: int) -> list[Depth]:
@@ -121,19 +181,33 @@ def _stored(tx: Connection, moment: int) -> list[Depth]:
 
 
 def _waiting(tx: Connection, moment: int) -> list[Depth]:
-    found = tx.execute(
-        select(
-            deliveries.c.queue,
-            func.count().label("total"),
-            func.min(deliveries.c.due_at).label("oldest"),
-        )
-        .where(WAITING)
-        .group_by(deliveries.c.queue)
-        .order_by(deliveries.c.queue)
+    """Count by destination, as the index is ordered: SQLite would sort the backlog in memory.
+
+    A destination has one queue, and two only for a while after its configuration changed.
+    """
+    figures = (func.count().label("total"), func.min(deliveries.c.due_at).label("oldest"))
+    by_name = select(
+        deliveries.c.destination,
+        func.min(deliveries.c.queue).label("queue"),
+        func.max(deliveries.c.queue).label("last"),
+        *figures,
+    ).where(WAITING)
+    found = tx.execute(by_name.group_by(deliveries.c.destination)).all()
+    mixed = [row.destination for row in found if row.queue != row.last]
+    by_queue = select(deliveries.c.queue, *figures).where(
+        WAITING, deliveries.c.destination.in_(mixed)
     )
+    rows = [row for row in found if row.queue == row.last]
+    if mixed:
+        rows += tx.execute(by_queue.group_by(deliveries.c.queue))
+    totals: Counter[str] = Counter()
+    oldest: dict[str, int] = {}
+    for row in rows:
+        totals[row.queue] += row.total
+        oldest[row.queue] = min(row.oldest, oldest.get(row.queue, row.oldest))
     return [
-        Depth(row.queue, DeliveryState.WAITING, row.total, max(0, moment - row.oldest))
-        for row in found
+        Depth(queue, DeliveryState.WAITING, totals[queue], max(0, moment - oldest[queue]))
+        for queue in sorted(totals)
     ]
 
 

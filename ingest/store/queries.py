@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, literal_column, select, text, tuple_
+from sqlalchemy import Column, Connection, literal_column, select, text
 
 from ingest.errors import NotFound
 from ingest.events import (
@@ -15,9 +15,12 @@ from ingest.events import (
     EventState,
 )
 from ingest.store.database import Database
-from ingest.store.delivery_rows import DEAD, is_state
+from ingest.store.delivery_rows import DEAD, WAITING, is_state
+from ingest.store.distinct import distinct
 from ingest.store.event_rows import EVENT_COLUMNS, event_from
+from ingest.store.ids import first_id
 from ingest.store.schema import GIVEN_UP, AnyRow, attempts, deliveries, duplicates, events, payloads
+from ingest.store.wake import next_ids
 
 #: An id may be given by its beginning, from this many characters on.
 PREFIX_LENGTH = 8
@@ -122,26 +125,33 @@ def list_events(
     limit: int = 100,
     before_id: str | None = None,
 ) -> list[EventRow]:
-    """Return events, the newest first. ``since`` <= received_at < ``until``, in milliseconds.
+    """Return events, the newest first. ``since`` <= time of arrival < ``until``, in milliseconds.
 
-    ``before_id``: the last id of the page before this one. Raises NotFound where it is gone.
+    Order and time are those of the ids, which are made on arrival. ``before_id``: the last id of
+    the page before this one. A ``type`` has no index: one that is rare is looked for as far back
+    as ``since`` says.
     """
     wanted = select(*(events.c[field.name] for field in fields(EventRow)))
+    # What is stored is few, and may be old: to be read as a whole from its own index and sorted,
+    # not looked for among all the others. As expressions, these columns have no other index.
+    backlog = state is EventState.STORED
+    by_id = events.c.id.concat("") if backlog else events.c.id
+    by_source = events.c.source.concat("") if backlog else events.c.source
     if source is not None:
-        wanted = wanted.where(events.c.source == source)
+        wanted = wanted.where(by_source == source)
     if type is not None:
         wanted = wanted.where(events.c.type == type)
     if state is not None:
         wanted = wanted.where(events.c.state == literal_column(f"'{EventState(state)}'"))
     if since is not None:
-        wanted = wanted.where(events.c.received_at >= since)
+        wanted = wanted.where(events.c.id >= first_id(since))
     if until is not None:
-        wanted = wanted.where(events.c.received_at < until)
-    wanted = wanted.order_by(events.c.received_at.desc(), events.c.id.desc()).limit(limit)
+        wanted = wanted.where(events.c.id < first_id(until))
+    if before_id is not None:
+        wanted = wanted.where(events.c.id < before_id)
     with db.read() as tx:
-        if before_id is not None:
-            wanted = wanted.where(_before(tx, before_id))
-        return [_event_row(row) for row in tx.execute(wanted)]
+        rows = tx.execute(wanted.order_by(by_id.desc()).limit(limit))
+        return [_event_row(row) for row in rows]
 
 
 def get_event(db: Database, event_id: str) -> StoredEvent:
@@ -172,7 +182,11 @@ def list_deliveries(
     destination: str | None = None,
     limit: int = 1_000,
 ) -> list[DeliveryRow]:
-    """Return deliveries: those of an event in their order, or else the newest first."""
+    """Return deliveries: those of an event in their order, or else the newest first.
+
+    Waiting ones of all events come as they are tried: the next one first. A ``destination`` has an
+    index only for those that wait or run; others are looked for among the newest of all.
+    """
     wanted = select(deliveries)
     if event_id is not None:
         wanted = wanted.where(deliveries.c.event_id == event_id).order_by(deliveries.c.id)
@@ -180,12 +194,17 @@ def list_deliveries(
         wanted = wanted.where(deliveries.c.destination == destination)
     if state is not None:
         wanted = wanted.where(is_state(DeliveryState(state)))
-    if state in {DeliveryState.WAITING, DeliveryState.RUNNING}:
-        # By id alone, SQLite would read the table backwards in search of the few that are live.
-        wanted = wanted.order_by(deliveries.c.created_at.desc())
-    elif state in TERMINAL - {DeliveryState.SUCCEEDED}:
-        wanted = wanted.where(text(GIVEN_UP))
     with db.read() as tx:
+        if state is DeliveryState.WAITING and event_id is None:
+            all_names = distinct(tx, deliveries.c.destination, WAITING)
+            names = all_names if destination is None else [destination]
+            wanted = wanted.where(deliveries.c.id.in_(next_ids(tx, names, limit)))
+            wanted = wanted.order_by(deliveries.c.wake_at)
+        elif state is DeliveryState.RUNNING:
+            # By id alone, SQLite would read the table backwards in search of the few that run.
+            wanted = wanted.order_by(deliveries.c.created_at.desc())
+        elif state in TERMINAL - {DeliveryState.SUCCEEDED}:
+            wanted = wanted.where(text(GIVEN_UP))
         rows = tx.execute(wanted.order_by(deliveries.c.id.desc()).limit(limit))
         return [_delivery_row(row) for row in rows]
 
@@ -224,14 +243,6 @@ _PROGRESS = (
     events.c.conflicts,
     events.c.secret_name,
 )
-
-
-def _before(tx: Connection, event_id: str) -> ColumnElement[bool]:
-    """Continue a list behind an event: by time, and by id among those of one millisecond."""
-    at = tx.execute(select(events.c.received_at).where(events.c.id == event_id)).scalar()
-    if at is None:
-        raise NotFound(f"there is no event {event_id} (any more)")
-    return tuple_(events.c.received_at, events.c.id) < (at, event_id)
 
 
 def _whole_id(tx: Connection, column: Column[Any], prefix: str, noun: str) -> str:

@@ -10,6 +10,7 @@ from ingest.store.database import Database
 from ingest.store.delivery_rows import RUNNING, WAITING
 from ingest.store.dialect import now
 from ingest.store.distinct import distinct
+from ingest.store.ids import first_id
 from ingest.store.schema import attempts, dedupe, deliveries, duplicates, events, payloads
 
 #: Events a transaction: short enough that no receiver waits for its turn.
@@ -53,8 +54,8 @@ def _old_events(
         before = moment - retention.get(source, default_ms)
         wanted = (
             select(events.c.id)
-            .where(events.c.source == source, events.c.received_at < before, _done())
-            .order_by(events.c.received_at, events.c.id)
+            .where(events.c.source == source, events.c.id < first_id(before), _done())
+            .order_by(events.c.id)
             .limit(limit - len(ids))
         )
         ids += tx.execute(wanted).scalars()

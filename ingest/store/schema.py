@@ -33,7 +33,7 @@ from sqlalchemy import (
 from ingest.events import TERMINAL, AttemptOutcome, DeliveryState, DestinationKind, EventState
 
 #: The newest migration. ``open_database`` refuses a database that is at another one.
-REVISION = "0001"
+REVISION = "0002"
 
 #: A row of any selection; its columns are its attributes.
 AnyRow = Row[*tuple[Any, ...]]
@@ -94,9 +94,12 @@ events = Table(
     CheckConstraint("state = 'stored' OR matched IS NOT NULL", name="matched"),
 )
 Index("events_wake", events.c.wake_at, **only("state = 'stored'"))
-Index("events_received", events.c.received_at, events.c.id)
-Index("events_source", events.c.source, events.c.received_at, events.c.id)
-Index("events_unmatched", events.c.received_at, events.c.id, **only("state = 'unmatched'"))
+# Ids begin with their time: these are in the order of arrival, and so is the primary key.
+Index("events_source", events.c.source, events.c.id)
+# The source in the first of these two: PostgreSQL may take it for one source, and then reads only
+# that one's rows (measured: 814 pages for a hundred rows otherwise).
+Index("events_unmatched", events.c.id, events.c.source, **only("state = 'unmatched'"))
+Index("events_unmatched_source", events.c.source, events.c.id, **only("state = 'unmatched'"))
 
 payloads = Table(
     "payloads",

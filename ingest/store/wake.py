@@ -7,7 +7,16 @@ ten seconds, so any number of schedulers may ask.
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, literal_column, select, union_all, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    Subquery,
+    func,
+    literal_column,
+    select,
+    union_all,
+    update,
+)
 
 from ingest.events import DeliveryRef
 from ingest.store.database import Database
@@ -27,7 +36,8 @@ def due_events(db: Database, limit: int) -> list[str]:
         return []
     with db.write() as tx:
         moment = now(tx)
-        free = select(events.c.id).where(events.c.id.in_(ids), STORED, events.c.wake_at <= moment)
+        # STORED, which a wake time implies, would lead PostgreSQL to the whole backlog instead.
+        free = select(events.c.id).where(events.c.id.in_(ids), events.c.wake_at <= moment)
         free = free.order_by(events.c.id).with_for_update(skip_locked=True)
         statement = update(events).where(events.c.id.in_(free))
         moved = tx.execute(statement.values(wake_at=moment + REPUBLISH_MS).returning(events.c.id))
@@ -50,6 +60,15 @@ def due_deliveries(
         return postpone(tx, ids, now(tx))
 
 
+def next_ids(tx: Connection, names: Collection[str], limit: int) -> list[str]:
+    """Return which deliveries of some destinations are published next, however far ahead."""
+    stretches = _stretches(names, None, limit)
+    if stretches is None:
+        return []
+    wanted = select(stretches.c.id).order_by(stretches.c.wake_at).limit(limit)
+    return list(tx.execute(wanted).scalars())
+
+
 def _overdue_events(tx: Connection, limit: int) -> list[str]:
     wanted = select(events.c.id).where(STORED, events.c.wake_at <= now(tx))
     return list(tx.execute(wanted.order_by(events.c.wake_at).limit(limit)).scalars())
@@ -57,23 +76,28 @@ def _overdue_events(tx: Connection, limit: int) -> list[str]:
 
 def _overdue_deliveries(tx: Connection, limit: int, skip_queues: Collection[str]) -> list[str]:
     """Look at each destination's own stretch of the index, so that none hides the others."""
-    names = sorted(distinct(tx, deliveries.c.destination, WAITING) - set(_paused(tx)))
-    if not names:
+    names = distinct(tx, deliveries.c.destination, WAITING) - set(_paused(tx))
+    stretches = _stretches(names, now(tx), limit)
+    if stretches is None:
         return []
-    moment = now(tx)
-    stretches = union_all(
-        *(select(_stretch(name, moment, limit).subquery()) for name in names)
-    ).subquery()
     wanted = select(stretches.c.id).where(stretches.c.queue.not_in(list(skip_queues)))
     wanted = wanted.order_by(stretches.c.turn, stretches.c.wake_at).limit(limit)
     return list(tx.execute(wanted).scalars())
 
 
-def _stretch(name: str, moment: int, limit: int) -> Select[Any]:
-    """Select one destination's overdue deliveries, numbered in their order."""
+def _stretches(names: Collection[str], until: int | None, limit: int) -> Subquery | None:
+    """Select up to ``limit`` waiting deliveries of each destination; None for no destination."""
+    parts = [select(_stretch(name, until, limit).subquery()) for name in sorted(names)]
+    return union_all(*parts).subquery() if parts else None
+
+
+def _stretch(name: str, until: int | None, limit: int) -> Select[Any]:
+    """Select one destination's waiting deliveries that wake by then, numbered in their order."""
     turn = func.row_number().over(order_by=deliveries.c.wake_at).label("turn")
     wanted = select(deliveries.c.id, deliveries.c.queue, deliveries.c.wake_at, turn)
-    wanted = wanted.where(WAITING, deliveries.c.destination == name, deliveries.c.wake_at <= moment)
+    wanted = wanted.where(WAITING, deliveries.c.destination == name)
+    if until is not None:
+        wanted = wanted.where(deliveries.c.wake_at <= until)
     return wanted.order_by(deliveries.c.wake_at).limit(limit)
 
 

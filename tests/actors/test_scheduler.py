@@ -16,10 +16,12 @@ from ingest.errors import StoreUnavailable
 from ingest.events import DeliveryState, EventState
 from ingest.queue import DELIVER, DISPATCH, PROCESS, WakeBroker, build_broker, depth, publish_events
 from ingest.store import claims, queries, schema, workers
+from ingest.store.accept import accept
 from ingest.verify.catalogue import load_catalogue
-from tests.actors.rig import Rig
+from tests.actors.rig import Rig, arrival
 from tests.services.postgres import PostgresServer
 from tests.services.redis import RedisServer
+from tests.store.making import new_id
 from tests.waiting import wait_until
 
 DAY_MS = 86_400_000
@@ -201,12 +203,10 @@ def test_a_full_step_asks_for_another_tick_at_once(
 
 def test_what_is_older_than_its_retention_is_forgotten(rig: Rig, broker: WakeBroker) -> None:
     rig.handlers(HANDLERS)
-    old, new = rig.store(source="other"), rig.store(source="other")
-    assert rig.dispatch(old, new) == []
-    with rig.database.write() as tx:
-        events = schema.events
-        ancient = now_ms() - 91 * DAY_MS
-        tx.execute(update(events).where(events.c.id == old).values(received_at=ancient))
+    ancient = arrival("other", "push", b"{}")._replace(event_id=new_id(now_ms() - 91 * DAY_MS))
+    accept(rig.database, [ancient])
+    new = rig.store(source="other")
+    assert rig.dispatch(ancient.event_id, new) == []
     now = now_ms()
 
     scheduler = Scheduler(rig.database, broker, lambda: KEEP)
@@ -227,13 +227,12 @@ def test_retention_is_each_sources_own() -> None:
 
 def test_gauges_tell_what_waits_and_forget_what_does_not(rig: Rig, scheduler: Scheduler) -> None:
     rig.dispatch(rig.store())
-    now = now_ms()
-    scheduler.tick(now)
+    scheduler.look()
     before = gauge(PROCESS, "waiting")
 
     with rig.database.write() as tx:
         tx.execute(schema.deliveries.delete())
-    scheduler.tick(now + 10_000)
+    scheduler.look()
 
     assert (before, gauge(PROCESS, "waiting")) == (1, 0)
     assert gauge(DELIVER, "waiting") == 0

@@ -76,6 +76,15 @@ def test_only_events_that_wait_are_read_for_dispatch(database: Database) -> None
     assert found == [second]
 
 
+def test_an_event_can_be_read_without_what_routing_does_not_look_at(database: Database) -> None:
+    (event,) = stored(database)
+    (heading,) = dispatch.undispatched(database, [event.id], whole=False)
+    assert (heading.id, heading.source, heading.type) == (event.id, event.source, event.type)
+    assert (heading.trace_id, heading.generation) == (event.trace_id, event.generation)
+    assert (heading.headers, heading.body) == ((), b"")
+    assert len(dispatch.dispatch(database, [(heading, (target("a"),))])) == 1
+
+
 def test_nothing_to_dispatch_is_nothing(database: Database) -> None:
     assert dispatch.dispatch(database, []) == []
     assert dispatch.undispatched(database, []) == []

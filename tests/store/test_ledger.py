@@ -21,6 +21,7 @@ from tests.store.making import (
     end_leases,
     execute,
     now_ms,
+    one,
     settled,
     stored,
 )
@@ -124,11 +125,30 @@ def test_a_dead_worker_is_no_violation_before_it_should_have_been_freed(
     assert set(ledger.violations(database).values()) == {0}
 
 
-def test_a_window_leaves_out_what_is_older(database: Database) -> None:
+def test_only_the_newest_are_looked_at_where_that_is_asked(database: Database) -> None:
     a_whole_life(database)
     lose_an_attempt(database)
-    assert ledger.violations(database, window_ms=60_000)["ended_without_attempt"] == 1
-    assert ledger.violations(database, window_ms=-60_000)["ended_without_attempt"] == 0
+    assert ledger.violations(database, newest=1_000)["ended_without_attempt"] == 1
+    dispatched(database, "a", count=5)
+    assert ledger.violations(database, newest=5)["ended_without_attempt"] == 0
+
+
+def test_an_audit_comes_to_every_row_in_its_turn(database: Database) -> None:
+    """Seven deliveries, three a step; the lost attempt is found until a round finds it no more."""
+    a_whole_life(database)
+    assert one(database, "SELECT count(*) FROM deliveries") == 7
+    lose_an_attempt(database)
+    audit = ledger.Audit(database, 3)
+    assert [audit.step()["ended_without_attempt"] for _ in range(6)] == [1] * 6
+    execute(
+        database,
+        "INSERT INTO attempts (delivery_id, number, started_at, finished_at, outcome, code,"
+        " message, worker_id) SELECT id, starts, 0, 0, 'succeeded', '', '', '' FROM deliveries"
+        " WHERE state = 'succeeded'",
+    )
+    found = [audit.step() for _ in range(9)]
+    assert found[0]["ended_without_attempt"] == 1
+    assert set(found[-1].values()) == {0}
 
 
 def test_depths_count_what_waits_and_what_runs(database: Database) -> None:
@@ -154,6 +174,13 @@ def test_a_retry_far_ahead_makes_no_queue_look_late(database: Database) -> None:
     execute(database, "UPDATE deliveries SET due_at = due_at + 60000, wake_at = wake_at + 60000")
     (depth,) = ledger.depths(database)
     assert depth.oldest_age_ms == 0
+
+
+def test_a_destination_that_changed_its_queue_counts_in_both(database: Database) -> None:
+    refs = dispatched(database, "a", "b", count=2)
+    execute(database, "UPDATE deliveries SET queue = 'other' WHERE id = :id", id=refs[0].id)
+    found = {depth.queue: depth.count for depth in ledger.depths(database)}
+    assert found == {"deliver": 3, "other": 1}
 
 
 def test_nothing_stored_is_no_depth(database: Database) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -13,10 +14,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from ingest.errors import StoreRefused
-from ingest.store import Database, migrate, open_database
+from ingest.events import EventState
+from ingest.store import Database, migrate, open_database, queries
 from ingest.store import schema as wanted
 from ingest.store.database import parse_url
 from tests.services.postgres import PostgresServer
+from tests.store.making import accepted, arrival
 
 SCRIPTS = Path(wanted.__file__).with_name("migrations")
 
@@ -93,8 +96,35 @@ def test_the_code_names_the_newest_migration() -> None:
 
 
 def test_what_was_applied_is_said_once(empty_url: str) -> None:
-    assert migrate(empty_url) == ["0001"]
+    assert migrate(empty_url) == ["0001", "0002"]
     assert migrate(empty_url) == []
+
+
+def test_events_of_the_first_schema_are_found_after_the_second(empty_url: str) -> None:
+    """Rows and their payloads stay as they were; a second run has nothing to do."""
+    migrate_to(empty_url, "0001")
+    database = Database(parse_url(empty_url))
+    try:
+        (made,) = accepted(database, arrival(b"kept as it was"))
+        assert migrate(empty_url) == ["0002"]
+        (row,) = queries.list_events(database, source="github", state=EventState.STORED)
+        assert row.id == made.event_id
+        assert queries.get_event(database, row.id).body == b"kept as it was"
+    finally:
+        database.close()
+
+
+def migrate_to(url: str, revision: str) -> None:
+    """Stop at an older schema, as an older Hookkeeper did."""
+    database = Database(parse_url(prepared(url)))
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    try:
+        with database.write() as tx:
+            config.attributes.update(connection=tx, applied=[])
+            command.upgrade(config, revision)
+    finally:
+        database.close()
 
 
 def test_a_newer_schema_is_refused_in_words(database: Database, database_url: str) -> None:
@@ -121,7 +151,7 @@ def test_processes_may_migrate_at_once(empty_url: str) -> None:
         output, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
         said.append(output.strip())
-    assert sorted(said) == ["['0001']", "[]", "[]", "[]"]
+    assert sorted(said) == ["['0001', '0002']", "[]", "[]", "[]"]
 
 
 def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:

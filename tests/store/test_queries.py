@@ -15,6 +15,7 @@ from tests.store.making import (
     arrival,
     claimed,
     dispatched,
+    execute,
     new_id,
     settled,
     stored,
@@ -89,9 +90,20 @@ def test_what_names_no_event_is_not_found(database: Database, prefix: str) -> No
         queries.get_event(database, prefix)
 
 
-def test_a_page_behind_an_event_that_is_gone_is_not_found(database: Database) -> None:
-    with pytest.raises(NotFound):
-        queries.list_events(database, before_id=new_id())
+def test_a_page_goes_on_behind_an_event_that_was_forgotten(database: Database) -> None:
+    first = arrival(received_at=1_000)
+    accepted(database, first, arrival(received_at=3_000))
+    (row,) = queries.list_events(database, before_id=new_id(2_000))
+    assert row.id == first.event_id
+
+
+def test_stored_events_are_paged_like_all_others(database: Database) -> None:
+    """They are looked for in another index."""
+    newest_first = [event.id for event in reversed(stored(database, 3))]
+    page = queries.list_events(database, state=EventState.STORED, limit=2)
+    assert [row.id for row in page] == newest_first[:2]
+    (last,) = queries.list_events(database, state=EventState.STORED, before_id=page[-1].id)
+    assert last.id == newest_first[2]
 
 
 def test_deliveries_of_an_event_come_in_their_order(database: Database) -> None:
@@ -111,8 +123,18 @@ def test_deliveries_are_listed_by_state_and_destination(database: Database) -> N
     running = queries.list_deliveries(database, state=DeliveryState.RUNNING)
     assert [row.id for row in running] == [refs[0].id]
     waiting = queries.list_deliveries(database, state=DeliveryState.WAITING, destination="b")
-    assert [row.id for row in waiting] == [refs[3].id, refs[1].id]
+    assert {row.id for row in waiting} == {refs[3].id, refs[1].id}
     assert len(queries.list_deliveries(database, limit=3)) == 3
+
+
+def test_waiting_deliveries_are_listed_as_they_come_up(database: Database) -> None:
+    refs = dispatched(database, "a", "b", "c")
+    for number, ref in zip((2, 1, 3), refs, strict=True):
+        execute(
+            database, "UPDATE deliveries SET wake_at = :at WHERE id = :id", at=number, id=ref.id
+        )
+    found = queries.list_deliveries(database, state=DeliveryState.WAITING, limit=2)
+    assert [row.destination for row in found] == ["b", "a"]
 
 
 def test_dead_letters_are_listed_by_destination(database: Database) -> None:
