@@ -46,7 +46,8 @@ def dispatch_events(database: Database, loaded: Loaded, ids: Sequence[str]) -> l
     """
     refs: list[DeliveryRef] = []
     left = set(ids)
-    while left and (events := store.undispatched(database, sorted(left))):
+    whole = routing.looks_inside(loaded.config, loaded.handlers)
+    while left and (events := store.undispatched(database, sorted(left), whole=whole)):
         refs += _dispatch_together(database, list(_plans(loaded, events)))
         left -= {event.id for event in events}
     return refs

@@ -34,10 +34,12 @@ PROCESS = "process"
 
 #: A message option: its one delivery shares no message, here or when it is published again.
 ALONE = "alone"
+#: In a worker's memory only: the messages that one was made of.
+_JOINED = "joined"
 #: The version of a message's fields; a message of another version is dropped, its rows come back.
 VERSION = 1
 EVENTS_A_MESSAGE = 100
-DELIVERIES_A_MESSAGE = 20
+DELIVERIES_A_MESSAGE = 100
 #: What a queue holds at most, some 40 MB; the rest waits in the database, with a wake time. A Redis
 #: that our own backlog has filled could not even be read: fetching writes too (measured).
 MESSAGES_A_QUEUE = 10_000
@@ -244,15 +246,15 @@ class _WakeConsumer(_RedisConsumer):
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Give back what was fetched and not run. Raises ConnectionClosed."""
         try:
-            super().requeue(messages)  # type: ignore[no-untyped-call]  # dramatiq leaves it unannotated
+            if redis_ids := [id_ for message in messages for id_ in _redis_ids(message)]:
+                self.broker.do_requeue(self.queue_name, *redis_ids)
         except redis.RedisError as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # the same
 
     def close(self) -> None:
         """Give back what was fetched and not handed over; dramatiq would strand it."""
         cached, self.message_cache = self.message_cache, []
-        decoded = [self._decode(data) for data in cached]
-        self.requeue([MessageProxy(message) for message in decoded if message is not None])
+        self.requeue([MessageProxy(message) for message in cached])
 
     def _next(self) -> MessageProxy | None:
         while self._owed:
@@ -260,24 +262,25 @@ class _WakeConsumer(_RedisConsumer):
             self._owed.popleft()
         if not self.message_cache:
             self._refill()
-        while self.message_cache:
-            message = self._decode(self.message_cache.pop(0))
-            if message is not None:
-                self.queued_message_ids.add(message.message_id)
-                return MessageProxy(message)
-        return None
+        if not self.message_cache:
+            return None
+        message = self.message_cache.pop(0)
+        self.queued_message_ids.add(message.message_id)
+        return MessageProxy(message)
 
     def _refill(self) -> None:
         room = self.prefetch - self.outstanding_message_count
-        if room <= 0 or self.broker.stopping.is_set():
+        if room < (self.prefetch + 1) // 2 or self.broker.stopping.is_set():
             self._beat()
             time.sleep(_FULL_WAIT_SECONDS)
             return
-        self.message_cache = self.broker.do_fetch(self.queue_name, room)
+        fetched = self.broker.do_fetch(self.queue_name, room)
+        decoded = [self._decode(data) for data in fetched]
+        self.message_cache = list(_joined(message for message in decoded if message is not None))
         if self._in_trouble:
             logger.info("queue.reachable", queue=self.queue_name)
             self._in_trouble = False
-        if not self.message_cache:
+        if not fetched:
             self.broker.client.blpop([self.broker.wake_key(self.queue_name)], timeout=_WAKE_SECONDS)
 
     def _beat(self) -> None:
@@ -287,13 +290,12 @@ class _WakeConsumer(_RedisConsumer):
             self._last_beat = time.monotonic()
 
     def _done(self, message: MessageProxy, command: Any) -> None:
-        redis_id = message.options["redis_message_id"]
-        try:
-            command(self.queue_name, redis_id)
-        except redis.RedisError:
-            self._owed.append(redis_id)
-        finally:
-            self.queued_message_ids.discard(message.message_id)
+        for redis_id in _redis_ids(message):
+            try:
+                command(self.queue_name, redis_id)
+            except redis.RedisError:
+                self._owed.append(redis_id)
+        self.queued_message_ids.discard(message.message_id)
 
     def _decode(self, data: bytes | None) -> Message[Any] | None:
         """Return a message that a worker thread can run, or None after dropping another."""
@@ -340,6 +342,44 @@ class _WakeConsumer(_RedisConsumer):
         for redis_id, value in zip(redis_ids, stored, strict=True):
             if value == data:
                 self.broker.do_ack(self.queue_name, redis_id)
+
+
+def _joined(messages: Iterable[Message[Any]]) -> Iterator[Message[Any]]:
+    """Make one message of neighbours that say the same of few ids each.
+
+    A receiver that is not overloaded publishes a few ids at a time. Once they pile up here, each
+    message still costs three transactions, so they are taken together.
+    """
+    last: Message[Any] | None = None
+    for message in messages:
+        if last is not None and _share(last, message):
+            ids = [*last.kwargs["ids"], *message.kwargs["ids"]]
+            last = last.copy(
+                kwargs={**last.kwargs, "ids": ids},
+                options={_JOINED: [*_redis_ids(last), *_redis_ids(message)]},
+            )
+            continue
+        if last is not None:
+            yield last
+        last = message
+    if last is not None:
+        yield last
+
+
+def _share(one: Message[Any], other: Message[Any]) -> bool:
+    """Whether two messages may be run as one: a suspect's never is."""
+    return (
+        one.actor_name == other.actor_name
+        and one.actor_name in {DISPATCH, DELIVER, PROCESS}
+        and one.kwargs["destination"] == other.kwargs["destination"]
+        and not (one.options.get(ALONE) or other.options.get(ALONE))
+        and len(one.kwargs["ids"]) + len(other.kwargs["ids"]) <= DELIVERIES_A_MESSAGE
+    )
+
+
+def _redis_ids(message: Message[Any] | MessageProxy) -> list[str]:
+    """Name what is to be acknowledged for a message: itself, or all that it was made of."""
+    return list(message.options.get(_JOINED) or [message.options["redis_message_id"]])
 
 
 def _no_broker(error: Exception) -> str:

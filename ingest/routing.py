@@ -37,6 +37,13 @@ def match(config: Config, handlers: Mapping[str, Handler], event: Event) -> tupl
     return tuple(targets.values())
 
 
+def looks_inside(config: Config, handlers: Mapping[str, Handler]) -> bool:
+    """Whether any route or handler asks for more of an event than its source and type."""
+    patterns = [route.pattern for route in config.routes]
+    patterns += [pattern for handler in handlers.values() for pattern in handler.patterns]
+    return any(pattern.where is not None for pattern in patterns)
+
+
 def policy(config: Config, handlers: Mapping[str, Handler], destination: str) -> RetryPolicy:
     """How a destination's failures are retried.
 

@@ -1,15 +1,26 @@
 """Claims: how a delivery comes to one worker, and how its outcome comes back.
 
 A claim is a conditional UPDATE, so one of any number of claimers wins; ``starts`` grows with each
-and fences the outcome. Caps are counted under a lock, hence exact.
+and fences the outcome. Caps are counted under a lock, hence exact. A batch is one statement a
+step, and bodies are read before the write: others wait for the lock that it holds.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Integer,
+    Text,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from ingest.events import (
     TERMINAL,
@@ -18,12 +29,15 @@ from ingest.events import (
     DeliveryRef,
     DeliveryState,
     DestinationKind,
+    Event,
     Settled,
 )
+from ingest.lifecycle import CRASHES_TO_QUARANTINE
 from ingest.store.database import Database
 from ingest.store.delivery_rows import RUNNING, WAITING, postpone, ref_from
-from ingest.store.dialect import insert, lock_names, now, now_ms
+from ingest.store.dialect import lock_names, now
 from ingest.store.event_rows import event_from, fitting, rows_by_id
+from ingest.store.given import among_given, found_by, given, given_ids, given_rows
 from ingest.store.schema import AnyRow, attempts, deliveries, paused_destinations
 from ingest.store.workers import hold_lease
 
@@ -51,40 +65,16 @@ def claim(
     second), and, where several are asked for, those that crashed before: these run alone. A
     worker that was declared dead gets none.
     """
+    with db.read() as tx:
+        waiting = _waiting(tx, ids)
+        bodies = rows_by_id(tx, fitting(tx, [row.event_id for row in waiting]))
+    if not waiting:
+        return []
+    crashes = 0 if len(ids) > 1 else CRASHES_TO_QUARANTINE
     with db.write() as tx:
-        return claim_in(tx, worker_id, ids, caps)
-
-
-def claim_in(
-    tx: Connection, worker_id: str, ids: Sequence[str], caps: Mapping[str, int]
-) -> list[Claimed]:
-    """Do the work of ``claim`` inside an open transaction."""
-    if not hold_lease(tx, worker_id):
-        return []
-    candidates = _lock_candidates(tx, ids)
-    allowed, deferred = _within_bytes(tx, *_within_caps(tx, candidates, caps))
-    moment = now(tx)
-    if deferred:
-        later = update(deliveries).where(deliveries.c.id.in_([row.id for row in deferred]))
-        tx.execute(later.values(wake_at=moment + DEFER_MS))
-    if not allowed:
-        return []
-    started = tx.execute(
-        update(deliveries)
-        .where(deliveries.c.id.in_([row.id for row in allowed]), WAITING)
-        .values(
-            state=DeliveryState.RUNNING,
-            wake_at=None,
-            worker_id=worker_id,
-            claimed_at=moment,
-            starts=deliveries.c.starts + 1,
-        )
-        .returning(deliveries)
-    ).all()
-    events = rows_by_id(tx, [row.event_id for row in started])
-    order = {id_: place for place, id_ in enumerate(ids)}
-    started = sorted(started, key=lambda row: order[row.id])
-    return [_claimed(row, events[row.event_id]) for row in started]
+        started = _start(tx, worker_id, waiting, bodies.keys(), caps, crashes)
+    events = {id_: event_from(row) for id_, row in bodies.items()}
+    return [_claimed(started[row.id], events[row.event_id]) for row in waiting if row.id in started]
 
 
 def record(
@@ -96,24 +86,18 @@ def record(
     ``capped``: the caps, as for ``claim``; as many waiting deliveries of such a destination as
     slots became free are returned for publishing.
     """
+    if not settled:
+        return Recorded()
+    outcomes = {one.delivery_id: _outcome(one) for one in settled}
+    worker, rows = {"worker": worker_id}, given_rows(outcomes.values())
     with db.write() as tx:
-        return record_in(tx, worker_id, settled, capped)
-
-
-def record_in(
-    tx: Connection, worker_id: str, settled: Sequence[Settled], capped: Mapping[str, int]
-) -> Recorded:
-    """Do the work of ``record`` inside an open transaction."""
-    held = _lock_held(tx, worker_id, {one.delivery_id: one.starts for one in settled})
-    kept = [one for one in settled if one.delivery_id in held]
-    if not kept:
-        return Recorded(fenced=len(settled))
-    tx.execute(insert(tx, attempts), [_attempt_row(one, worker_id) for one in kept])
-    tx.execute(_SETTLE, [_settle_row(one) for one in kept])
-    ended = Counter(held[one.delivery_id] for one in kept)
-    slots = {name: count for name, count in ended.items() if name in capped}
-    freed = _next_in_line(tx, slots, capped)
-    return Recorded(len(kept), len(settled) - len(kept), freed)
+        ended = {row.id: row.destination for row in tx.execute(_SETTLE, worker | rows).all()}
+        if len(ended) < len(outcomes):
+            rows = given_rows(outcomes[id_] for id_ in ended)
+        tx.execute(_NOTE_ATTEMPTS, worker | rows)
+        slots = Counter(name for name in ended.values() if name in capped)
+        freed = _next_in_line(tx, slots, capped)
+    return Recorded(len(ended), len(settled) - len(ended), freed)
 
 
 def release(db: Database, worker_id: str, claims: Sequence[Claimed]) -> list[DeliveryRef]:
@@ -157,54 +141,45 @@ def _give_back(tx: Connection, ids: Sequence[str]) -> list[DeliveryRef]:
     return [ref_from(row) for row in rows]
 
 
-def _lock_candidates(tx: Connection, ids: Sequence[str]) -> list[AnyRow]:
-    """Lock what may be claimed, in the order of ``ids``.
-
-    ``due_at`` is asked for because a second message about a delivery may come after its first one
-    failed and its retry was set to a later time.
-    """
-    wanted = (
-        select(deliveries.c.id, deliveries.c.destination, deliveries.c.event_id)
-        .where(
-            deliveries.c.id.in_(sorted(set(ids))),
-            WAITING,
-            deliveries.c.due_at <= now_ms(),
-            deliveries.c.destination.not_in(select(paused_destinations.c.name)),
-        )
-        .order_by(deliveries.c.id)
-        .with_for_update(skip_locked=True)
-    )
-    if len(ids) > 1:
-        wanted = wanted.where(deliveries.c.crashes == 0)
-    rows = {row.id: row for row in tx.execute(wanted)}
+def _waiting(tx: Connection, ids: Sequence[str]) -> list[AnyRow]:
+    """Read which deliveries wait, in the order of ``ids``."""
+    rows = {row.id: row for row in tx.execute(_WAITING, given_ids(ids)).all()}
     return [rows[id_] for id_ in dict.fromkeys(ids) if id_ in rows]
 
 
-def _within_caps(
-    tx: Connection, candidates: Sequence[AnyRow], caps: Mapping[str, int]
-) -> tuple[list[AnyRow], list[AnyRow]]:
-    """Split the candidates into those with a free slot and those without."""
-    names = sorted({row.destination for row in candidates} & caps.keys())
+def _start(
+    tx: Connection,
+    worker_id: str,
+    waiting: Sequence[AnyRow],
+    fits: Collection[str],
+    caps: Mapping[str, int],
+    crashes: int,
+) -> dict[str, AnyRow]:
+    """Make what is allowed running, put off the rest; return the running rows by id.
+
+    ``fits``: the events whose bodies were read. ``crashes``: the most that are tolerated.
+    """
+    if not hold_lease(tx, worker_id):
+        return {}
+    free = _free_slots(tx, {row.destination for row in waiting} & caps.keys(), caps)
+    allowed: list[str] = []
+    deferred: list[str] = []
+    for row in waiting:
+        take = free.get(row.destination, 1) > 0 and row.event_id in fits
+        if take and row.destination in free:
+            free[row.destination] -= 1
+        (allowed if take else deferred).append(row.id)
+    moment = now(tx)
+    if deferred:
+        tx.execute(_DEFER, {"later": moment + DEFER_MS, **given_ids(deferred)})
+    values = {"worker": worker_id, "moment": moment, "tolerated": crashes}
+    return {row.id: row for row in tx.execute(_START, values | given_ids(allowed)).all()}
+
+
+def _free_slots(tx: Connection, names: Collection[str], caps: Mapping[str, int]) -> dict[str, int]:
+    """Count, until the transaction ends, how many more may run of each capped destination."""
     lock_names(tx, names)
-    free = {name: caps[name] - count for name, count in _running(tx, names).items()}
-    allowed, deferred = [], []
-    for row in candidates:
-        if free.get(row.destination, 1) > 0:
-            allowed.append(row)
-            if row.destination in free:
-                free[row.destination] -= 1
-        else:
-            deferred.append(row)
-    return allowed, deferred
-
-
-def _within_bytes(
-    tx: Connection, allowed: list[AnyRow], deferred: list[AnyRow]
-) -> tuple[list[AnyRow], list[AnyRow]]:
-    """Put off those, too, whose bodies would not fit into memory with the others'."""
-    fits = fitting(tx, [row.event_id for row in allowed])
-    heavy = [row for row in allowed if row.event_id not in fits]
-    return [row for row in allowed if row.event_id in fits], deferred + heavy
+    return {name: caps[name] - count for name, count in _running(tx, sorted(names)).items()}
 
 
 def _running(tx: Connection, names: Sequence[str]) -> dict[str, int]:
@@ -220,10 +195,12 @@ def _running(tx: Connection, names: Sequence[str]) -> dict[str, int]:
     return counts | {row.destination: row.running for row in found}
 
 
-def _claimed(row: AnyRow, event: AnyRow) -> Claimed:
+def _claimed(row: AnyRow, event: Event) -> Claimed:
     return Claimed(
         delivery_id=row.id,
-        event=event_from(event, row.generation),
+        event=event
+        if event.generation == row.generation
+        else replace(event, generation=row.generation),
         destination=row.destination,
         kind=DestinationKind(row.kind),
         queue=row.queue,
@@ -249,64 +226,33 @@ def _lock_held(tx: Connection, worker_id: str, starts: Mapping[str, int]) -> dic
     return {row.id: row.destination for row in rows if row.starts == starts[row.id]}
 
 
-def _attempt_row(settled: Settled, worker_id: str) -> dict[str, Any]:
+def _outcome(settled: Settled) -> tuple[Any, ...]:
+    """Spell an outcome as a row of ``_OUTCOMES``."""
     result = settled.result
-    return {
-        "delivery_id": settled.delivery_id,
-        "number": settled.starts,
-        "started_at": settled.started_at,
-        "finished_at": settled.finished_at,
-        "outcome": result.outcome,
-        "status": result.status,
-        "code": _storable(result.code),
-        "message": _storable(result.message),
-        "worker_id": worker_id,
-    }
+    crashed = result.outcome is AttemptOutcome.CRASHED
+    return (
+        settled.delivery_id,
+        settled.starts,
+        settled.state,
+        settled.wake_at,
+        settled.finished_at if settled.state in TERMINAL else None,
+        int(not crashed),
+        int(crashed),
+        result.outcome,
+        result.status,
+        _storable(result.code),
+        _storable(result.message),
+        settled.started_at,
+        settled.finished_at,
+    )
 
 
 def _storable(text: str) -> str:
     """Clean third parties' text: an outcome must never be lost over its wording."""
+    if text.isascii() and text.isprintable():
+        return text[:MESSAGE_LENGTH]  # nearly all: "ok", and nothing
     readable = text.replace("\0", "").encode("utf-8", "replace").decode()
     return readable[:MESSAGE_LENGTH]
-
-
-_SETTLE = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("delivery_id"))
-    .values(
-        state=bindparam("new_state"),
-        due_at=func.coalesce(bindparam("new_wake_at"), deliveries.c.due_at),
-        wake_at=bindparam("new_wake_at"),
-        finished_at=bindparam("ended_at"),
-        worker_id=None,
-        claimed_at=None,
-        attempts=deliveries.c.attempts + bindparam("reported"),
-        crashes=deliveries.c.crashes + bindparam("crashed"),
-        last_outcome=bindparam("outcome"),
-        last_status=bindparam("status"),
-        last_code=bindparam("code"),
-        last_message=bindparam("message"),
-        last_attempt_at=bindparam("attempted_at"),
-    )
-)
-
-
-def _settle_row(settled: Settled) -> dict[str, Any]:
-    result = settled.result
-    crashed = result.outcome is AttemptOutcome.CRASHED
-    return {
-        "delivery_id": settled.delivery_id,
-        "new_state": settled.state,
-        "new_wake_at": settled.wake_at,
-        "ended_at": settled.finished_at if settled.state in TERMINAL else None,
-        "reported": int(not crashed),
-        "crashed": int(crashed),
-        "outcome": result.outcome,
-        "status": result.status,
-        "code": _storable(result.code),
-        "message": _storable(result.message),
-        "attempted_at": settled.started_at,
-    }
 
 
 def _next_in_line(
@@ -330,3 +276,107 @@ def _next_in_line(
         )
         refs += postpone(tx, list(tx.execute(wanted).scalars()), moment, DEFER_MS)
     return refs
+
+
+_IS_GIVEN = among_given(deliveries.c.id)
+#: A wake time says that a delivery waits, a worker that it runs: to ask for the state itself would
+#: lead PostgreSQL to the index of all that wait (measured: 210 us a delivery instead of 50).
+_WAITS = deliveries.c.wake_at.is_not(None)
+
+_WAITING = select(deliveries.c.id, deliveries.c.destination, deliveries.c.event_id).where(
+    _IS_GIVEN, _WAITS
+)
+
+_DEFER = update(deliveries).where(
+    deliveries.c.id.in_(
+        select(deliveries.c.id)
+        .where(_IS_GIVEN, _WAITS)
+        .order_by(deliveries.c.id)
+        .with_for_update(skip_locked=True)
+    )
+)
+_DEFER = _DEFER.values(wake_at=bindparam("later", type_=BigInteger))
+
+#: ``due_at`` is asked for because a second message about a delivery may come after its first one
+#: failed and its retry was set to a later time.
+_CLAIMABLE = (
+    select(deliveries.c.id)
+    .where(
+        _IS_GIVEN,
+        _WAITS,
+        deliveries.c.due_at <= bindparam("moment", type_=BigInteger),
+        deliveries.c.crashes <= bindparam("tolerated", type_=Integer),
+        deliveries.c.destination.not_in(select(paused_destinations.c.name)),
+    )
+    .order_by(deliveries.c.id)
+    .with_for_update(skip_locked=True)
+)
+_CLAIMED = (
+    *("id", "event_id", "destination", "kind", "queue", "generation", "starts", "attempts"),
+    *("crashes", "created_at", "claimed_at", "due_at"),
+)
+_START = (
+    update(deliveries)
+    .where(deliveries.c.id.in_(_CLAIMABLE))
+    .values(
+        state=DeliveryState.RUNNING,
+        wake_at=None,
+        worker_id=bindparam("worker", type_=Text),
+        claimed_at=bindparam("moment", type_=BigInteger),
+        starts=deliveries.c.starts + 1,
+    )
+    .returning(*(deliveries.c[name] for name in _CLAIMED))
+)
+
+_OUTCOMES = given(
+    id=Text(),
+    starts=Integer(),
+    state=Text(),
+    wake_at=BigInteger(),
+    ended_at=BigInteger(),
+    reported=Integer(),
+    crashed=Integer(),
+    outcome=Text(),
+    status=Integer(),
+    code=Text(),
+    message=Text(),
+    started_at=BigInteger(),
+    finished_at=BigInteger(),
+)
+_SETTLE = (
+    update(deliveries)
+    .where(
+        found_by(deliveries.c.id),
+        deliveries.c.id == _OUTCOMES.c.id,
+        deliveries.c.worker_id == bindparam("worker", type_=Text),
+        deliveries.c.starts == _OUTCOMES.c.starts,
+    )
+    .values(
+        state=_OUTCOMES.c.state,
+        due_at=func.coalesce(_OUTCOMES.c.wake_at, deliveries.c.due_at),
+        wake_at=_OUTCOMES.c.wake_at,
+        finished_at=_OUTCOMES.c.ended_at,
+        worker_id=None,
+        claimed_at=None,
+        attempts=deliveries.c.attempts + _OUTCOMES.c.reported,
+        crashes=deliveries.c.crashes + _OUTCOMES.c.crashed,
+        last_outcome=_OUTCOMES.c.outcome,
+        last_status=_OUTCOMES.c.status,
+        last_code=_OUTCOMES.c.code,
+        last_message=_OUTCOMES.c.message,
+        last_attempt_at=_OUTCOMES.c.started_at,
+    )
+    .returning(deliveries.c.id, deliveries.c.destination)
+)
+_ATTEMPTS = {
+    "delivery_id": _OUTCOMES.c.id,
+    "number": _OUTCOMES.c.starts,
+    "started_at": _OUTCOMES.c.started_at,
+    "finished_at": _OUTCOMES.c.finished_at,
+    "outcome": _OUTCOMES.c.outcome,
+    "status": _OUTCOMES.c.status,
+    "code": _OUTCOMES.c.code,
+    "message": _OUTCOMES.c.message,
+    "worker_id": bindparam("worker", type_=Text),
+}
+_NOTE_ATTEMPTS = insert(attempts).from_select([*_ATTEMPTS], select(*_ATTEMPTS.values()))

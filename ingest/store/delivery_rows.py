@@ -36,12 +36,13 @@ def postpone(tx: Connection, ids: list[str], moment: int, horizon_ms: int = 0) -
 
     Due: their ``wake_at`` is at most ``horizon_ms`` from now. It is asked for under the lock, since
     another transaction may have moved it meanwhile. Rows that one holds are being seen to, and
-    left out.
+    left out. A wake time says that a delivery waits. To ask for that, too, leads PostgreSQL to the
+    index of what waits, and through all of it, until it has new statistics (measured: 180 ms).
     """
     if not ids:
         return []
     free = select(deliveries.c.id).where(
-        deliveries.c.id.in_(ids), WAITING, deliveries.c.wake_at <= moment + horizon_ms
+        deliveries.c.id.in_(ids), deliveries.c.wake_at <= moment + horizon_ms
     )
     free = free.order_by(deliveries.c.id).with_for_update(skip_locked=True)
     statement = update(deliveries).where(deliveries.c.id.in_(free))

@@ -3,34 +3,36 @@
 A second run, here or in another process, finds the event dispatched and does nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import BigInteger, Connection, Integer, Text, bindparam, select, true, update
 from uuid_utils import uuid7
 
 from ingest.events import DeliveryRef, DeliveryState, Event, EventState, Target
 from ingest.store.accept import PUBLISH_GRACE_MS
 from ingest.store.database import Database
 from ingest.store.dialect import insert, now
-from ingest.store.event_rows import event_from, fitting, select_events
-from ingest.store.schema import deliveries, events
+from ingest.store.event_rows import event_from, fitting, rows_by_id
+from ingest.store.given import among_given, found_by, given, given_ids, given_rows
+from ingest.store.schema import AnyRow, deliveries, events
 
 Plan = tuple[Event, tuple[Target, ...]]
 
 
-def undispatched(db: Database, ids: Sequence[str]) -> list[Event]:
+def undispatched(db: Database, ids: Sequence[str], *, whole: bool = True) -> list[Event]:
     """Read those of the events that still wait for their dispatch, oldest first.
 
-    Of large ones only as many as fit into a batch: ask again for the others.
+    ``whole`` False: without headers, query, content type and body, for those who only route by
+    source and type. Of large ones only as many as fit into a batch: ask again for the others.
     """
     with db.read() as tx:
-        stored = select(events.c.id).where(
-            events.c.id.in_(ids), events.c.state == EventState.STORED
-        )
-        waiting = list(tx.execute(stored.order_by(events.c.id)).scalars())
-        wanted = select_events(sorted(fitting(tx, waiting))).order_by(events.c.id)
-        return [event_from(row) for row in tx.execute(wanted)]
+        waiting = tx.execute(_UNDISPATCHED, given_ids(ids)).all()
+        if not whole:
+            return [_heading_of(row) for row in waiting]
+        chosen = fitting(tx, [row.id for row in waiting])
+        found = rows_by_id(tx, chosen)
+        return [event_from(found[id_]) for id_ in chosen]
 
 
 def dispatch(db: Database, plans: Sequence[Plan]) -> list[DeliveryRef]:
@@ -45,54 +47,36 @@ def dispatch(db: Database, plans: Sequence[Plan]) -> list[DeliveryRef]:
 
 def dispatch_in(tx: Connection, plans: Sequence[Plan]) -> list[DeliveryRef]:
     """Do the work of ``dispatch`` inside an open transaction."""
-    open_ = _lock_stored(tx, [event.id for event, _ in plans])
-    plans = [plan for plan in plans if open_.get(plan[0].id) == plan[0].generation]
     if not plans:
         return []
     moment = now(tx)
-    refs = _insert_deliveries(tx, plans, moment)
-    tx.execute(
-        update(events)
-        .where(events.c.id == bindparam("event_id"))
-        .values(
-            state=bindparam("new_state"),
-            wake_at=None,
-            dispatched_at=moment,
-            matched=bindparam("targets"),
-            matched_generation=bindparam("of_generation"),
-        ),
-        [_dispatched(event, targets) for event, targets in plans],
-    )
-    return refs
-
-
-def _lock_stored(tx: Connection, ids: Iterable[str]) -> dict[str, int]:
-    """Lock the events that are to be dispatched; return their generation by id."""
-    wanted = (
-        select(events.c.id, events.c.generation)
-        .where(events.c.id.in_(sorted(set(ids))), events.c.state == EventState.STORED)
-        .order_by(events.c.id)
-        .with_for_update(skip_locked=True)
-    )
-    return {row.id: row.generation for row in tx.execute(wanted)}
+    rows = given_rows(_dispatched(event, targets) for event, targets in plans)
+    marked = set(tx.execute(_MARK, {"moment": moment, **rows}).scalars())
+    return _insert_deliveries(tx, [plan for plan in plans if plan[0].id in marked], moment)
 
 
 def _insert_deliveries(tx: Connection, plans: Sequence[Plan], moment: int) -> list[DeliveryRef]:
     rows = [
-        delivery_row(event.id, target, event.generation, moment)
+        (str(uuid7()), event.id, target.destination, target.kind, target.queue, event.generation)
         for event, targets in plans
         for target in targets
     ]
     if not rows:
         return []
-    statement = insert(tx, deliveries).on_conflict_do_nothing(
+    statement = insert(tx, deliveries).from_select(
+        [*_NEW_DELIVERIES.c.keys(), *_SAME_FOR_ALL], _NEW
+    )
+    statement = statement.on_conflict_do_nothing(
         index_elements=["event_id", "destination", "generation"]
     )
-    new = set(tx.execute(statement.returning(deliveries.c.id), rows).scalars())
+    times = {"moment": moment, "later": moment + PUBLISH_GRACE_MS}
+    new = set(
+        tx.execute(statement.returning(deliveries.c.id), {**times, **given_rows(rows)}).scalars()
+    )
     return [
-        DeliveryRef(row["id"], row["destination"], row["kind"], row["queue"])
-        for row in rows
-        if row["id"] in new
+        DeliveryRef(id_, destination, kind, queue)
+        for id_, _, destination, kind, queue, _ in rows
+        if id_ in new
     ]
 
 
@@ -112,10 +96,84 @@ def delivery_row(event_id: str, target: Target, generation: int, moment: int) ->
     }
 
 
-def _dispatched(event: Event, targets: tuple[Target, ...]) -> dict[str, Any]:
-    return {
-        "event_id": event.id,
-        "new_state": EventState.DISPATCHED if targets else EventState.UNMATCHED,
-        "targets": len(targets),
-        "of_generation": event.generation,
-    }
+def _dispatched(event: Event, targets: tuple[Target, ...]) -> tuple[Any, ...]:
+    state = EventState.DISPATCHED if targets else EventState.UNMATCHED
+    return event.id, event.generation, state, len(targets)
+
+
+def _heading_of(row: AnyRow) -> Event:
+    return Event(
+        id=row.id,
+        source=row.source,
+        type=row.type,
+        provider_event_id=row.provider_event_id,
+        received_at=row.received_at,
+        headers=(),
+        query="",
+        content_type="",
+        body=b"",
+        trace_id=row.trace_id,
+        generation=row.generation,
+    )
+
+
+#: A wake time says that an event is stored; to ask for the state would lead PostgreSQL to the index
+#: of all that are, and through the whole backlog.
+_STORED = events.c.wake_at.is_not(None)
+_UNDISPATCHED = (
+    select(
+        events.c.id,
+        events.c.source,
+        events.c.type,
+        events.c.provider_event_id,
+        events.c.received_at,
+        events.c.trace_id,
+        events.c.generation,
+    )
+    .where(among_given(events.c.id), _STORED)
+    .order_by(events.c.id)
+)
+
+_PLANNED = given(id=Text(), generation=Integer(), state=Text(), targets=Integer())
+#: Locked in order, so that no two dispatchers can deadlock; what another one holds, it sees to.
+_FREE = (
+    select(*_PLANNED.c)
+    .join_from(_PLANNED, events, events.c.id == _PLANNED.c.id)
+    .where(
+        found_by(events.c.id),
+        _STORED,
+        events.c.generation == _PLANNED.c.generation,
+    )
+    .order_by(events.c.id)
+    .with_for_update(of=events, skip_locked=True)
+    .subquery("free")
+)
+_MARK = (
+    update(events)
+    .where(found_by(events.c.id), events.c.id == _FREE.c.id)
+    .values(
+        state=_FREE.c.state,
+        wake_at=None,
+        dispatched_at=bindparam("moment"),
+        matched=_FREE.c.targets,
+        matched_generation=_FREE.c.generation,
+    )
+    .returning(events.c.id)
+)
+
+_NEW_DELIVERIES = given(
+    id=Text(),
+    event_id=Text(),
+    destination=Text(),
+    kind=Text(),
+    queue=Text(),
+    generation=Integer(),
+)
+_SAME_FOR_ALL = {
+    "state": bindparam("state", DeliveryState.WAITING),
+    "due_at": bindparam("moment", type_=BigInteger),
+    "wake_at": bindparam("later", type_=BigInteger),
+    "created_at": bindparam("moment", type_=BigInteger),
+}
+#: With a condition, since SQLite takes ``SELECT ... ON CONFLICT`` for a join otherwise.
+_NEW = select(*_NEW_DELIVERIES.c, *_SAME_FOR_ALL.values()).where(true())

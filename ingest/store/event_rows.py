@@ -1,12 +1,12 @@
 """An event as it is read back: the columns of two tables, and the ``Event`` they make."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import orjson
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, func, select
 
 from ingest.events import Event
+from ingest.store.given import among_given, found_by, given_ids
 from ingest.store.schema import AnyRow, events, payloads
 
 #: Bodies that are in memory together for one batch (measured without: 100 of 25 MB, 2.5 GB).
@@ -27,27 +27,30 @@ EVENT_COLUMNS = (
     payloads.c.body,
 )
 
+_SIZES = select(payloads.c.event_id, func.length(payloads.c.body).label("size")).where(
+    among_given(payloads.c.event_id)
+)
+_EVENTS = (
+    select(*EVENT_COLUMNS)
+    .join(payloads)
+    .where(among_given(events.c.id), found_by(payloads.c.event_id))
+)
 
-def select_events(ids: list[str]) -> Select[Any]:
-    """Select whole events by their ids."""
-    return select(*EVENT_COLUMNS).join(payloads).where(events.c.id.in_(ids))
 
-
-def fitting(tx: Connection, ids: Sequence[str]) -> set[str]:
-    """Choose the first of the events whose bodies fit into one batch; one always does.
+def fitting(tx: Connection, ids: Sequence[str]) -> list[str]:
+    """Choose the first of the events whose bodies fit into one batch, in order; one always does.
 
     Neither database reads a body to tell its length.
     """
-    size = func.length(payloads.c.body).label("size")
-    found = tx.execute(select(payloads.c.event_id, size).where(payloads.c.event_id.in_(ids)))
-    sizes = {row.event_id: int(row.size) for row in found}
-    chosen: set[str] = set()
+    sizes = {row.event_id: int(row.size) for row in tx.execute(_SIZES, given_ids(ids)).all()}
+    chosen: list[str] = []
     total = 0
-    for id_ in (id_ for id_ in dict.fromkeys(ids) if id_ in sizes):
-        total += sizes[id_]
+    for id_ in dict.fromkeys(ids):
+        total += sizes.get(id_, 0)
         if chosen and total > BATCH_BYTES:
             break
-        chosen.add(id_)
+        if id_ in sizes:
+            chosen.append(id_)
     return chosen
 
 
@@ -63,7 +66,7 @@ def headers_text(headers: tuple[tuple[str, str], ...]) -> str:
 
 def read_headers(text: str) -> tuple[tuple[str, str], ...]:
     """Read what ``headers_text`` wrote."""
-    return tuple((name, value) for name, value in orjson.loads(text))
+    return tuple(map(tuple, orjson.loads(text)))
 
 
 def event_from(row: AnyRow, generation: int | None = None) -> Event:
@@ -83,6 +86,6 @@ def event_from(row: AnyRow, generation: int | None = None) -> Event:
     )
 
 
-def rows_by_id(tx: Connection, ids: list[str]) -> dict[str, AnyRow]:
+def rows_by_id(tx: Connection, ids: Iterable[str]) -> dict[str, AnyRow]:
     """Read whole events, each once, by id."""
-    return {row.id: row for row in tx.execute(select_events(sorted(set(ids))))}
+    return {row.id: row for row in tx.execute(_EVENTS, given_ids(ids)).all()}

@@ -92,7 +92,7 @@ def test_a_thread_that_cannot_be_interrupted_ends_the_process_at_last() -> None:
 
 
 def test_a_destination_gets_a_quarter_of_the_threads() -> None:
-    bulkhead = Bulkhead(threads=8)
+    bulkhead = Bulkhead(threads=8, patience_seconds=0)
 
     entered = [bulkhead.enter("billing", refs(number)) for number in range(3)]
 
@@ -100,25 +100,39 @@ def test_a_destination_gets_a_quarter_of_the_threads() -> None:
     assert bulkhead.enter("audit", refs(9)), "others are not concerned"
 
 
+def test_a_destination_that_gets_on_is_waited_for_and_loses_nothing() -> None:
+    """A backlog that is parked beyond the limit would be published twice."""
+    bulkhead = Bulkhead(threads=4, patience_seconds=10)
+    bulkhead.enter("billing", refs(1))
+    entered: list[bool] = []
+    waiting = threading.Thread(target=lambda: entered.append(bulkhead.enter("billing", refs(2))))
+    waiting.start()
+
+    assert bulkhead.leave("billing") == []
+    waiting.join()
+
+    assert entered == [True]
+
+
 def test_even_a_single_thread_works() -> None:
-    assert Bulkhead(threads=1).enter("billing", refs(1))
+    assert Bulkhead(threads=1, patience_seconds=0).enter("billing", refs(1))
 
 
 def test_what_was_parked_comes_back_in_order_by_the_message() -> None:
-    bulkhead = Bulkhead(threads=8)
+    bulkhead = Bulkhead(threads=8, patience_seconds=0)
     for _ in range(2):
         bulkhead.enter("billing", refs(0))
-    for number in range(1, 31):
+    for number in range(1, 131):
         assert not bulkhead.enter("billing", refs(number))
 
     first, rest = bulkhead.leave("billing"), bulkhead.leave("billing")
 
-    assert [ref.id for ref in first] == [f"id-{number}" for number in range(1, 21)]
-    assert [ref.id for ref in rest] == [f"id-{number}" for number in range(21, 31)]
+    assert [ref.id for ref in first] == [f"id-{number}" for number in range(1, 101)]
+    assert [ref.id for ref in rest] == [f"id-{number}" for number in range(101, 131)]
 
 
 def test_a_suspect_stays_alone_while_it_is_parked() -> None:
-    bulkhead = Bulkhead(threads=1)
+    bulkhead = Bulkhead(threads=1, patience_seconds=0)
     bulkhead.enter("billing", refs(0))
     bulkhead.enter("billing", refs(1, alone=True))
 
@@ -126,7 +140,7 @@ def test_a_suspect_stays_alone_while_it_is_parked() -> None:
 
 
 def test_the_same_delivery_is_parked_once_and_memory_is_bounded() -> None:
-    bulkhead = Bulkhead(threads=1)
+    bulkhead = Bulkhead(threads=1, patience_seconds=0)
     bulkhead.enter("billing", refs(0))
     for _ in range(2):
         bulkhead.enter("billing", refs(*range(PARKED_LIMIT + 500)))

@@ -46,6 +46,12 @@ class PostgresServer:
         """Whether the postmaster lives."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """The postmaster's process id."""
+        assert self._process is not None
+        return self._process.pid
+
     def url(self, name: str) -> str:
         """Return the SQLAlchemy URL of one database of this cluster."""
         return f"postgresql+psycopg://{OWNER}@127.0.0.1:{self.port}/{name}"

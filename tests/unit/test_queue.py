@@ -98,15 +98,15 @@ def held(broker: WakeBroker, queue: str) -> int:
 # -- publishing -----------------------------------------------------------------------------
 
 
-def test_deliveries_of_one_destination_share_messages_of_at_most_20(broker: WakeBroker) -> None:
-    refs = [ref(number) for number in range(45)] + [ref(99, "audit")]
+def test_deliveries_of_one_destination_share_messages_of_at_most_100(broker: WakeBroker) -> None:
+    refs = [ref(number) for number in range(245)] + [ref(999, "audit")]
 
     publish_deliveries(broker, refs)
 
     sizes: dict[str, list[int]] = defaultdict(list)
     for message in waiting(broker, DELIVER):
         sizes[message.kwargs["destination"]].append(len(message.kwargs["ids"]))
-    assert sizes == {"billing": [20, 20, 5], "audit": [1]}
+    assert sizes == {"billing": [100, 100, 45], "audit": [1]}
 
 
 def test_a_suspect_has_a_message_of_its_own_and_says_so(broker: WakeBroker) -> None:
@@ -160,14 +160,14 @@ def test_a_full_queue_takes_no_more_and_the_others_do(
 ) -> None:
     """A Redis full of our own messages could not even be read: fetching writes too."""
     monkeypatch.setattr("ingest.queue.MESSAGES_A_QUEUE", 2)
-    publish_deliveries(broker, [ref(number) for number in range(40)])
+    publish_deliveries(broker, [ref(number) for number in range(200)])
 
     with pytest.raises(BrokerUnavailable, match="deliver holds"):
-        publish_deliveries(broker, [ref(40), ref(41, queue=PROCESS)])
+        publish_deliveries(broker, [ref(200), ref(201, queue=PROCESS)])
     assert (depth(broker, DELIVER), depth(broker, PROCESS)) == (2, 1)
 
     broker.client.delete(f"{broker.namespace}:{DELIVER}")
-    publish_deliveries(broker, [ref(40)])
+    publish_deliveries(broker, [ref(200)])
     assert depth(broker, DELIVER) == 1, "and there is room again"
 
 
@@ -201,6 +201,39 @@ def test_an_idle_consumer_is_woken_at_once(declared: WakeBroker, runs: list[Run]
             delays.append(time.monotonic() - started)
 
     assert sorted(delays)[5] < 0.2
+
+
+def test_small_messages_that_pile_up_are_run_together_and_all_acknowledged(
+    declared: WakeBroker, runs: list[Run]
+) -> None:
+    """One by one, each would cost its own transactions."""
+    for number in range(40):
+        publish_deliveries(declared, [ref(number)])
+
+    with consuming(declared, threads=8):
+        wait_until(lambda: sum(len(ids) for _, ids in runs) == 40)
+        wait_until(lambda: held(declared, DELIVER) == 0)
+
+    assert len(runs) < 20
+    assert waiting(declared, DELIVER) == []
+
+
+def test_other_destinations_and_suspects_are_not_run_together(
+    declared: WakeBroker, runs: list[Run]
+) -> None:
+    publish_deliveries(declared, [ref(1), ref(2, alone=True), ref(3, alone=True)])
+    publish_deliveries(declared, [ref(4, "audit")])
+    publish_deliveries(declared, [ref(5, "audit")])
+
+    with consuming(declared, threads=8):
+        wait_until(lambda: sum(len(ids) for _, ids in runs) == 5)
+
+    assert sorted(runs) == [
+        ("audit", ["id-4", "id-5"]),
+        ("billing", ["id-1"]),
+        ("billing", ["id-2"]),
+        ("billing", ["id-3"]),
+    ]
 
 
 def blocked_clients(broker: WakeBroker) -> int:
@@ -243,7 +276,7 @@ def test_a_message_that_cannot_be_read_is_dropped_and_strands_nothing(
     publish_events(declared, ["after"])
 
     with consuming(declared) as worker:
-        wait_until(lambda: [ids for _, ids in runs] == [["before"], ["after"]])
+        wait_until(lambda: [id_ for _, ids in runs for id_ in ids] == ["before", "after"])
         wait_until(lambda: held(declared, DISPATCH) == 0, describe="nothing left behind")
         assert all(thread.is_alive() for thread in worker.workers)
     assert declared.client.hlen(f"{declared.namespace}:{DISPATCH}.msgs") == 0

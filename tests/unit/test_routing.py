@@ -14,7 +14,7 @@ from ingest.config.model import Config, Destination, Route
 from ingest.events import DestinationKind, Event, Target
 from ingest.handlers import Handler
 from ingest.patterns import pattern
-from ingest.routing import caps, match, policy
+from ingest.routing import caps, looks_inside, match, policy
 
 
 def event(body: bytes = b"{}", type: str = "push", source: str = "github") -> Event:  # noqa: A002 - an event's word for it
@@ -236,3 +236,10 @@ def test_a_destination_that_was_removed_keeps_its_deliveries_for_a_while() -> No
 
 def test_only_destinations_that_ask_for_it_are_capped() -> None:
     assert caps(config(a=10, b=None), handlers(handler("c"))) == {"a": 10, "c": 2}
+
+
+def test_bodies_are_wanted_only_where_a_predicate_asks_for_them() -> None:
+    plain, asking = route("github", "billing"), route("github", "billing", where="private")
+    assert not looks_inside(config(plain), handlers(handler("deploy")))
+    assert looks_inside(config(plain, asking), {})
+    assert looks_inside(config(plain), handlers(handler("deploy", where="private")))
