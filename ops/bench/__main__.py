@@ -1,0 +1,101 @@
+"""``ops/bench/run``: measure lines of the table, print them, and write them down.
+
+A line that fails does not take the others' results with it; the exit status is 1 then.
+"""
+
+import argparse
+import importlib
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+
+from ops.bench import machine, pictures, report, results
+from ops.bench.figures import Row
+from ops.bench.ground import Ground, Options
+
+RESULTS = Path(__file__).with_name("results")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the lines that were named, or all; the exit status."""
+    parser = _parser()
+    said = parser.parse_args(arguments)
+    if unknown := sorted(set(said.names) - set(results.LINES)):
+        parser.error(f"no such line: {', '.join(unknown)}; there are {', '.join(results.LINES)}")
+    if said.list:
+        print("\n".join(results.LINES))
+        return 0
+    signal.signal(signal.SIGTERM, _end)  # as Ctrl-C does: everything that was started ends
+    options = Options(said.rounds, said.seconds, said.warm_up, said.minutes)
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    rows, failed = _measure(said.names or results.LINES, options, console)
+    if rows:
+        report.print_rows(rows, console)
+    for name in failed:
+        console.print(f"[red]{name} could not be measured[/]; the traceback stands above")
+    return 1 if failed else 0
+
+
+def _measure(
+    lines: Sequence[str], options: Options, console: Console
+) -> tuple[list[Row], list[str]]:
+    rows: list[Row] = []
+    failed: list[str] = []
+    for line in lines:
+        console.rule(line, align="left")
+        try:
+            found = _line(line, options, console)
+        except Exception:  # noqa: BLE001 - whatever it was, the other lines are wanted
+            traceback.print_exc()
+            failed.append(line)
+        else:
+            rows += found
+    return rows, failed
+
+
+def _line(line: str, options: Options, console: Console) -> list[Row]:
+    measure: Callable[[Ground], list[Row]] = importlib.import_module(
+        f"ops.bench.rows.{line}"
+    ).measure
+    with Ground(options, lambda text: console.print(text, markup=False, highlight=False)) as ground:
+        facts = machine.machine(ground.home)
+        rows = measure(ground)
+    if options.are_enough:
+        _keep(line, rows, facts)
+    else:
+        console.print("shorter than the default: not written to the results")
+    return rows
+
+
+def _keep(line: str, rows: Sequence[Row], facts: dict[str, object]) -> None:
+    """Put a line's rows into today's file, and draw its pictures anew."""
+    path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}.json"
+    document = results.merge(results.read(path), line, rows, facts, machine.versions())
+    results.write(path, document)
+    pictures.draw(document, path)
+
+
+def _end(_number: int, _frame: object) -> NoReturn:
+    raise SystemExit(1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    default = Options()
+    parser = argparse.ArgumentParser(prog="ops/bench/run", description="Measure side by side.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="default: all lines")
+    parser.add_argument("--list", action="store_true", help="print the names and do nothing")
+    parser.add_argument("--rounds", type=int, default=default.rounds, help="pairs of a row")
+    parser.add_argument("--seconds", type=float, default=default.seconds, help="of one round")
+    parser.add_argument("--warm-up", type=float, default=default.warm_up_seconds, help="seconds")
+    parser.add_argument("--minutes", type=float, default=default.minutes, help="of `memory`")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,62 @@
+"""The file of a day's results: rows of several runs on one day stand in it together. Pure."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ops.bench.figures import Row
+
+#: The lines of the table, in its order; each is a module of ops/bench/rows.
+LINES = (
+    *("accept", "peers", "pipeline", "deliveries", "latency"),
+    *("stored", "waiting", "memory", "overload"),
+)
+
+
+def merge(
+    earlier: Mapping[str, Any] | None,
+    line: str,
+    rows: Sequence[Row],
+    machine: Mapping[str, Any],
+    versions: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return a day's document in which one line's rows are the given ones.
+
+    ``earlier``: the document so far; None where there is none. Other lines' rows stay.
+    """
+    kept = [row for row in (earlier or {}).get("rows", []) if line_of(row["name"]) != line]
+    merged = kept + [_document(row) for row in rows]
+    merged.sort(key=lambda row: LINES.index(line_of(row["name"])))  # stable within a line
+    return {"machine": dict(machine), "versions": dict(versions), "rows": merged}
+
+
+def line_of(name: str) -> str:
+    """Return the line that a row belongs to: "accept" for "accept.sqlite.64"."""
+    return name.partition(".")[0]
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """Return the document at a path; None where there is none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def write(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a document for people and machines: one key a line, four digits that matter."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _document(row: Row) -> dict[str, Any]:
+    return {key: _plain(value) for key, value in asdict(row).items()}
+
+
+def _plain(value: Any) -> Any:
+    """Round what was measured to four digits; JSON has no infinity and no NaN."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.4g}") if math.isfinite(value) else None

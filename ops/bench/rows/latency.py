@@ -1,0 +1,88 @@
+"""How long an acknowledgement takes at half of our peak rate, against bare Starlette.
+
+Open-loop: both sides are offered the same Poisson schedule, and a request's time counts from when
+it was due. What is compared is the 99th percentile of each round.
+"""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ops.bench.figures import Row, above_theirs_at_most, percentiles, row
+from ops.bench.ground import KINDS, Ground, Kind
+from ops.bench.openloop import Offer, offer
+from ops.bench.processes import cpu_seconds
+
+TARGET = above_theirs_at_most(10, "ms")
+CONNECTIONS = 64
+_LONGER = 2  # of a round, because a p99 needs more requests than a rate
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one side was offered, and what it cost its processes."""
+
+    offer: Offer
+    cpu_seconds: float
+
+    @property
+    def per_cpu_second(self) -> float:
+        """Requests answered per second on a core."""
+        return len(self.offer.outcomes) / self.cpu_seconds
+
+
+def measure(ground: Ground) -> list[Row]:
+    """Return a row for each database."""
+    return [_on(ground, kind) for kind in KINDS]
+
+
+def _on(ground: Ground, kind: Kind) -> Row:
+    with (
+        ground.database(kind) as database,
+        ground.redis() as redis,
+        ground.hookkeeper(database.url, redis.url) as ours,
+        ground.bare() as bare,
+    ):
+        ours.check_dedupe()
+        ground.wrk(ours.url, CONNECTIONS, ground.options.warm_up_seconds)
+        peak = ground.wrk(ours.url, CONNECTIONS)
+        rate = peak.acknowledged / peak.seconds / 2
+        for url in (ours.url, bare.url):
+            offer(url, rate, ground.options.warm_up_seconds, ground.home)
+        roots = [*ours.roots, *database.roots, *redis.roots]
+        rounds = ground.turns(
+            lambda: _round(ground, ours.url, rate, roots),
+            lambda: _round(ground, bare.url, rate, bare.roots),
+        )
+    return _row(ground, kind, rate, rounds)
+
+
+def _round(ground: Ground, url: str, rate: float, roots: Sequence[int]) -> Round:
+    before = cpu_seconds(roots)
+    found = offer(url, rate, ground.options.seconds * _LONGER, ground.home)
+    return Round(found, cpu_seconds(roots) - before)
+
+
+def _row(ground: Ground, kind: Kind, rate: float, rounds: list[tuple[Round, Round]]) -> Row:
+    found = [tuple(percentiles(side.offer.latencies) for side in pair) for pair in rounds]
+    values = [(ours["p99"], theirs["p99"]) for ours, theirs in found]
+    name = f"latency.{kind}.p99"
+    ground.tell(f"{name}: {', '.join(f'{o:.1f} / {t:.1f}' for o, t in values)}")
+    latencies_ms = {
+        side: {key: statistics.median(pair[index][key] for pair in found) for key in found[0][0]}
+        for index, side in enumerate(("ours", "theirs"))
+    }
+    ours, theirs = zip(*rounds, strict=True)
+    return row(
+        *(name, "ms", values, TARGET, "bare Starlette + uvicorn at the same rate"),
+        ours_per_cpu_second=statistics.median(side.per_cpu_second for side in ours),
+        theirs_per_cpu_second=statistics.median(side.per_cpu_second for side in theirs),
+        note=_note(rate, [*ours, *theirs]),
+        latencies_ms=latencies_ms,
+    )
+
+
+def _note(rate: float, sides: Sequence[Round]) -> str:
+    failures = sum(side.offer.failures for side in sides)
+    said = f"at {rate:,.0f} requests/s; {sides[-1].offer.describe_generator()}"
+    return f"{said}; {failures} requests failed" if failures else said

@@ -1,0 +1,131 @@
+"""How many events a second go all the way, against raw Dramatiq that runs messages.
+
+Ours: posted, verified, committed, published, dispatched, claimed, run by a Python handler that does
+nothing, and recorded: one web process, two workers and a scheduler, with the load generator on the
+same machine. wrk posts for the length of a round, as fast as it is answered; the clock stops when
+the last event that was accepted has its attempt. Theirs: as many worker processes and threads, the
+stock broker and middleware, messages enqueued beforehand.
+"""
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from dramatiq.brokers.redis import RedisBroker
+
+from ops.bench import noop_dramatiq
+from ops.bench.backlog import Backlog, reading
+from ops.bench.figures import Row, Side, compare, ratio_at_least
+from ops.bench.ground import KINDS, Ground, Kind
+from ops.bench.hookkeeper import ROOT, Hookkeeper, environment
+from ops.bench.processes import Process, cpu_seconds
+from ops.bench.rows.accept import spelled
+
+TARGET = ratio_at_least(1.0)
+#: Each waits for its commit, which takes turns with the workers': 64 leave the machine half idle.
+CONNECTIONS = 256
+PROCESSES, THREADS = 2, 8  # Hookkeeper's defaults
+COMMANDS = ("web", *("worker",) * PROCESSES, "scheduler")
+MESSAGES_A_SECOND = 4_000  # of the round's nominal length: what theirs is given to do
+HANDLERS = """
+from ingest import Event, on
+
+
+@on("github")
+def nothing(event: Event) -> None:
+    pass
+"""
+_GIVE_UP_SECONDS = 300.0
+_UNFINISHED = (
+    ("events", "stored"),
+    ("deliveries", "waiting"),
+    ("deliveries", "running"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """One that runs, and what a round of it needs."""
+
+    ground: Ground
+    running: Hookkeeper
+    backlog: Backlog
+    roots: list[int]
+
+    def round(self, seconds: float) -> Side:
+        """Post for so many seconds, wait for the rest. Raises RuntimeError if any is missing."""
+        before = self._recorded()
+        started, cpu_started = time.monotonic(), cpu_seconds(self.roots)
+        load = self.ground.wrk(self.running.url, CONNECTIONS, seconds)
+        self.ground.wait_until(self._is_done, "all events", _GIVE_UP_SECONDS)
+        side = Side(
+            self._recorded() - before,
+            time.monotonic() - started,
+            cpu_seconds(self.roots) - cpu_started,
+        )
+        if not load.acknowledged <= side.work <= load.acknowledged + CONNECTIONS:
+            raise RuntimeError(f"{load.acknowledged} were acknowledged, {side.work} are recorded")
+        return side
+
+    def _is_done(self) -> bool:
+        """Whether nothing is left; one row of each kind is looked for, lest this costs a core."""
+        self.running.check()
+        return not any(
+            self.backlog.count(f"(SELECT 1 FROM {table} WHERE state = '{state}' LIMIT 1) AS one")
+            for table, state in _UNFINISHED
+        )
+
+    def _recorded(self) -> int:
+        return self.backlog.count("attempts", "outcome = 'succeeded'")
+
+
+def measure(ground: Ground) -> list[Row]:
+    """Return a row for each database."""
+    return [_on(ground, kind) for kind in KINDS]
+
+
+def _on(ground: Ground, kind: Kind) -> Row:
+    with (
+        ground.database(kind) as database,
+        ground.redis() as redis,
+        ground.hookkeeper(database.url, redis.url, commands=COMMANDS, handlers=HANDLERS) as running,
+        reading(database.url) as backlog,
+    ):
+        pipeline = Pipeline(
+            ground, running, backlog, [*running.roots, *database.roots, *redis.roots]
+        )
+        pipeline.round(ground.options.warm_up_seconds)
+        seconds = ground.options.seconds
+        pairs = ground.pairs(lambda: pipeline.round(seconds), lambda: _dramatiq(ground))
+    name = f"pipeline.{kind}"
+    ground.tell(f"{name}: {spelled(pairs)}")
+    return compare(
+        *(name, "events/s", pairs, TARGET),
+        f"raw Dramatiq, {PROCESSES} processes of {THREADS} threads, messages that wait for it",
+    )
+
+
+def _dramatiq(ground: Ground) -> Side:
+    """One round of raw Dramatiq, from its first finished message to its last."""
+    count = round(MESSAGES_A_SECOND * ground.options.seconds)
+    with ground.redis() as redis:
+        broker = RedisBroker(url=redis.url)  # type: ignore[no-untyped-call]  # dramatiq leaves it unannotated
+        noop_dramatiq.enqueue(broker, count)
+        command = [sys.executable, "-m", "dramatiq", "ops.bench.noop_dramatiq"]
+        command += ["--processes", str(PROCESSES), "--threads", str(THREADS)]
+        environ = environment() | {noop_dramatiq.REDIS_VARIABLE: redis.url}
+        log = Path(ground.folder("dramatiq")) / "dramatiq.log"
+        with Process(ground.guard, command, log=log, folder=ROOT, environ=environ) as process:
+            roots = [process.pid, *redis.roots]
+            ground.wait_until(
+                lambda: noop_dramatiq.unacknowledged(broker) < count, "the first message"
+            )
+            started, cpu_started = time.monotonic(), cpu_seconds(roots)
+            left = noop_dramatiq.unacknowledged(broker)
+            ground.wait_until(
+                lambda: noop_dramatiq.unacknowledged(broker) == 0, "the last", _GIVE_UP_SECONDS
+            )
+            side = Side(left, time.monotonic() - started, cpu_seconds(roots) - cpu_started)
+        broker.client.close()
+    return side
