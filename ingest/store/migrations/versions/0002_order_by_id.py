@@ -1,8 +1,8 @@
 """Events are listed, windowed and forgotten in the order of their ids, which begin with their time.
 
 One index fewer for every event to be entered in; bodies are compressed by a faster method. The
-only large index is built anew (the migration took 58 s on PostgreSQL and 113 s on SQLite with 10 million
-events, on a busy machine), during which receivers answer 503 and senders try again.
+only large index is built anew, during which receivers answer 503 and senders try again. Measured
+with 10 million events on a busy machine: 58 s on PostgreSQL, 113 s on SQLite.
 """
 
 import sqlalchemy as sa
