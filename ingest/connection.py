@@ -14,12 +14,20 @@ And an answer leaves in one piece: see ``gathered.py``.
 """
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol, cast
 
 import httptools
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from ingest import answers
+from ingest.answers import Answer
 from ingest.body import COMPLETE
 from ingest.gathered import Gathered
 
@@ -29,6 +37,7 @@ SILENT_BYTES = 65_536
 HEAD_SECONDS = 10.0
 #: Open connections; what comes on more than these is turned away, so that memory is bounded.
 CONNECTIONS = 4_096
+_ENTRANCE = b"/in/"
 _INVALID = "Invalid HTTP request received."
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -42,6 +51,7 @@ class Connection(HttpToolsProtocol):
     _silent = 0  # bytes since the last complete head or piece of a body
     _declining = False
     _head_timer: asyncio.TimerHandle | None = None
+    _whole: list[bytes] | None = None  # pieces of an event that may come in one read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own narrowing
         """Begin to wait for the first head."""
@@ -63,6 +73,8 @@ class Connection(HttpToolsProtocol):
             self.logger.warning(_INVALID)
             self.send_400_response(_INVALID)
             return
+        if self._whole is not None:
+            self._go_on_by_asgi(self._whole)
         if self._silent > SILENT_BYTES:
             self._refuse()
         elif not self._silent:
@@ -78,19 +90,84 @@ class Connection(HttpToolsProtocol):
             return
         if len(self.connections) > CONNECTIONS:
             self.app = _too_many
-        super().on_headers_complete()
+        if self._may_be_taken():
+            self._whole = []
+        else:
+            super().on_headers_complete()
         self.headers = []  # what comes after the head are trailers, and no part of it
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
         self._silent = 0
-        super().on_body(body)
+        if self._whole is None:
+            super().on_body(body)
+        else:
+            self._whole.append(body)
 
     def on_message_complete(self) -> None:
         """End the request; one that offers an upgrade has not even begun."""
-        if not self._declining:
+        if self._whole is not None:
+            self._take(b"".join(self._whole))
+        elif not self._declining:
             self.scope[COMPLETE] = True  # type: ignore[literal-required]  # ours, not of ASGI
             super().on_message_complete()
+
+    def _may_be_taken(self) -> bool:
+        """Whether this is an event's head, on a connection that owes no other answer."""
+        path = self.url.partition(b"?")[0]
+        return (
+            self.parser.get_method() == b"POST"
+            and path.startswith(_ENTRANCE)
+            and path.count(b"/") == _ENTRANCE.count(b"/")
+            and len(path) > len(_ENTRANCE)
+            and path.isascii()
+            and b"%" not in path
+            and b"#" not in self.url
+            and not self.expect_100_continue
+            and self.parser.get_http_version() == "1.1"
+            and not self._answering()
+            and hasattr(self.app, "take")
+        )
+
+    def _take(self, whole: bytes) -> None:
+        """Hand over an event that came whole; ``receive.py`` tells why not by ASGI."""
+        self._whole = None
+        path, _, query = self.url.partition(b"?")
+        name = path[len(_ENTRANCE) :].decode("ascii")
+        scope = cast("Scope", self.scope)
+        scope.update(
+            method="POST",
+            path=path.decode("ascii"),
+            raw_path=path,
+            query_string=query,
+            path_params={"source": name},
+        )
+        exchange = Exchange(keep_alive=self.parser.should_keep_alive())
+        self.cycle = cast("RequestResponseCycle", exchange)
+        cast("Taker", self.app).take(scope, whole, partial(self._reply, exchange))
+
+    def _reply(self, exchange: "Exchange", answer: Answer) -> None:
+        if exchange.disconnected:
+            return
+        exchange.response_complete = True
+        close = answer.close or not exchange.keep_alive
+        headers = [*self.server_state.default_headers, *answer.headers]
+        lines = [name + b": " + value + b"\r\n" for name, value in headers]
+        length = b"content-length: %d\r\n" % len(answer.body)
+        last = b"connection: close\r\n\r\n" if close else b"\r\n"
+        self.transport.write(
+            b"".join([STATUS_LINE[answer.status], *lines, length, last, answer.body])
+        )
+        if close:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _go_on_by_asgi(self, pieces: list[bytes]) -> None:
+        """Begin the request as uvicorn does: its body takes longer than one read."""
+        self._whole = None
+        super().on_headers_complete()
+        for piece in pieces:
+            super().on_body(piece)
 
     def _parse(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -135,6 +212,26 @@ class Connection(HttpToolsProtocol):
             self._start_timer()
         else:
             self.transport.close()
+
+
+class Exchange:
+    """An answer that a connection owes, in the place and the words of uvicorn's own cycle.
+
+    uvicorn looks there when the sender leaves, pipelines a request, or the server stops.
+    """
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        self.keep_alive = keep_alive
+        self.response_complete = False
+        self.disconnected = False
+        self.message_event = asyncio.Event()
+
+
+class Taker(Protocol):
+    """An application that takes whole events."""
+
+    def take(self, scope: Scope, whole: bytes, reply: Callable[[Answer], None]) -> None:
+        """Answer a request whose body is here; ``reply`` is called once."""
 
 
 async def _too_many(_scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,15 +1,27 @@
 """The receiver's paths, and its life as an ASGI application."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from starlette.routing import Route, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from ingest import answers
+from ingest.answers import Answer
 from ingest.errors import HookkeeperError
 from ingest.health import Alive, Health, Ready
 
 _ENTRANCE = "/in/"
+
+
+class Endpoint(Protocol):
+    """What takes events: by ASGI, or whole from a connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+
+    def take(self, scope: Scope, whole: bytes, reply: Callable[[Answer], None]) -> None:
+        """Answer a request whose body is here."""
 
 
 class Startable(Protocol):
@@ -18,7 +30,7 @@ class Startable(Protocol):
     health: Health
 
     @property
-    def receiver(self) -> ASGIApp:
+    def receiver(self) -> Endpoint:
         """The endpoint of ``/in/{source}``."""
 
     async def start(self) -> None:
@@ -55,6 +67,10 @@ class Application(Router):
                 await self._reception.receiver(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)
+
+    def take(self, scope: Scope, whole: bytes, reply: Callable[[Answer], None]) -> None:
+        """Answer an event that its connection has read whole (``connection.py``)."""
+        self._reception.receiver.take(scope, whole, reply)
 
     async def lifespan(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Start, wait for the server to stop, and stop."""

@@ -33,13 +33,16 @@ _RESTART_SECONDS = (0.1, 5.0)  # the first and the longest pause before a new wr
 _GOODBYE_SECONDS = 8.0  # less than uvicorn gives the whole receiver
 
 
-class _Entry:
-    __slots__ = ("deadline", "size", "waiter")
+Done = Callable[[Outcome], None]
 
-    def __init__(self, size: int, deadline: float, waiter: asyncio.Future[Accepted]) -> None:
+
+class _Entry:
+    __slots__ = ("deadline", "done", "size")
+
+    def __init__(self, size: int, deadline: float, done: Done) -> None:
         self.size = size
         self.deadline = deadline
-        self.waiter = waiter
+        self.done: Done | None = done  # None: it has been told already
 
 
 class Writer:
@@ -106,12 +109,20 @@ class Writer:
 
         Raises StoreUnavailable (nothing was acknowledged) and RowRejected (a data error).
         """
+        waiter: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.submit(arrival, lambda said: None if waiter.done() else waiter.set_result(said))
+        outcome = await waiter
+        if isinstance(outcome, Accepted):
+            return outcome
+        raise outcome
+
+    def submit(self, arrival: Arrival, done: Done) -> None:
+        """Have an arrival committed. ``done`` gets the outcome, once, and must not raise."""
         if self._stopping or self._transport is None or self.full:
-            raise StoreUnavailable(self._trouble or "The receiver is stopping, or too busy.")
+            done(StoreUnavailable(self._trouble or "The receiver is stopping, or too busy."))
+            return
         loop = asyncio.get_running_loop()
-        entry = _Entry(
-            len(arrival.body), time.monotonic() + self._timeout_seconds, loop.create_future()
-        )
+        entry = _Entry(len(arrival.body), time.monotonic() + self._timeout_seconds, done)
         if not self._parcels:
             loop.call_soon(self._send)
         self._parcels.append(Parcel(entry.deadline, arrival))
@@ -120,7 +131,6 @@ class Writer:
         if not self._sweeping:
             self._sweeping = True
             loop.call_later(_SWEEP_SECONDS, self._sweep)
-        return await entry.waiter
 
     @property
     def full(self) -> bool:
@@ -229,12 +239,7 @@ class Writer:
 
     def _answer(self, entry: _Entry, outcome: Outcome) -> None:
         self._waiting_bytes -= entry.size
-        if entry.waiter.done():
-            return
-        if isinstance(outcome, Accepted):
-            entry.waiter.set_result(outcome)
-        else:
-            entry.waiter.set_exception(outcome)
+        _tell(entry, outcome)
 
     def _sweep(self) -> None:
         """Send away who has waited too long; deadlines are in the order of arrival."""
@@ -242,12 +247,16 @@ class Writer:
         for entry in self._waiting:
             if entry.deadline > now:
                 break
-            if not entry.waiter.done():
-                late = StoreUnavailable("The database did not commit in time.")
-                entry.waiter.set_exception(late)
+            _tell(entry, StoreUnavailable("The database did not commit in time."))
         self._sweeping = bool(self._waiting)
         if self._sweeping:
             asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
+
+
+def _tell(entry: _Entry, outcome: Outcome) -> None:
+    done, entry.done = entry.done, None
+    if done is not None:
+        done(outcome)
 
 
 class _Ear(asyncio.Protocol):

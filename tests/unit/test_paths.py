@@ -1,13 +1,17 @@
 """The receiver's paths: one for events, taken as a router would take it; nothing else is there."""
 
+from collections.abc import Callable
+from typing import Self
+
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 from starlette.routing import Match, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from ingest.answers import Answer
 from ingest.health import Health
 from ingest.paths import Application
 
@@ -34,12 +38,15 @@ class Echo:
         self.sources: list[str] = []
 
     @property
-    def receiver(self) -> ASGIApp:
-        return self._answer
+    def receiver(self) -> Self:
+        return self
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.sources.append(scope["path_params"]["source"])
         await PlainTextResponse(self.sources[-1])(scope, receive, send)
+
+    def take(self, _scope: Scope, _whole: bytes, _reply: Callable[[Answer], None]) -> None:
+        raise AssertionError("only a connection hands over what came whole")
 
     async def start(self) -> None:
         raise AssertionError

@@ -226,6 +226,7 @@ import socket, sys, uvicorn
 config = uvicorn.Config(
     "ingest.app:create_app", factory=True, loop="uvloop", ws="none",
     http="ingest.connection:Connection", lifespan="on", log_config=None, server_header=False,
+    access_log=False, proxy_headers=False,
     timeout_graceful_shutdown=10,
 )
 uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])

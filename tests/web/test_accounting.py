@@ -178,6 +178,9 @@ class Refusing:
     async def accept(self, _arrival: Arrival) -> Accepted:
         raise RowRejected("a value the database cannot hold")
 
+    def submit(self, _arrival: Arrival, done: Callable[[RowRejected], None]) -> None:
+        done(RowRejected("a value the database cannot hold"))
+
 
 def receiver_with(writer: Refusing, settings: Settings) -> Receiver:
     snapshot = Snapshot(settings.config_path, os.environ, load_catalogue())
