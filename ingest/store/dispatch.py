@@ -13,7 +13,7 @@ from ingest.events import DeliveryRef, DeliveryState, Event, EventState, Target
 from ingest.store.accept import PUBLISH_GRACE_MS
 from ingest.store.database import Database
 from ingest.store.dialect import insert, now
-from ingest.store.event_rows import event_from, fitting, rows_by_id
+from ingest.store.event_rows import HEAD_COLUMNS, event_from, fitting, rows_by_id
 from ingest.store.given import among_given, found_by, given, given_ids, given_rows
 from ingest.store.schema import AnyRow, deliveries, events
 
@@ -120,19 +120,7 @@ def _heading_of(row: AnyRow) -> Event:
 #: A wake time says that an event is stored; to ask for the state would lead PostgreSQL to the index
 #: of all that are, and through the whole backlog.
 _STORED = events.c.wake_at.is_not(None)
-_UNDISPATCHED = (
-    select(
-        events.c.id,
-        events.c.source,
-        events.c.type,
-        events.c.provider_event_id,
-        events.c.received_at,
-        events.c.trace_id,
-        events.c.generation,
-    )
-    .where(among_given(events.c.id), _STORED)
-    .order_by(events.c.id)
-)
+_UNDISPATCHED = select(*HEAD_COLUMNS).where(among_given(events.c.id), _STORED).order_by(events.c.id)
 
 _PLANNED = given(id=Text(), generation=Integer(), state=Text(), targets=Integer())
 #: Locked in order, so that no two dispatchers can deadlock; what another one holds, it sees to.

@@ -12,8 +12,8 @@ from ingest.store.schema import AnyRow, events, payloads
 #: Bodies that are in memory together for one batch (measured without: 100 of 25 MB, 2.5 GB).
 BATCH_BYTES = 8_000_000
 
-#: Everything an ``Event`` needs, body included.
-EVENT_COLUMNS = (
+#: What an ``Event`` needs of its own table.
+HEAD_COLUMNS = (
     events.c.id,
     events.c.source,
     events.c.type,
@@ -21,6 +21,11 @@ EVENT_COLUMNS = (
     events.c.received_at,
     events.c.trace_id,
     events.c.generation,
+)
+
+#: Everything an ``Event`` needs, body included.
+EVENT_COLUMNS = (
+    *HEAD_COLUMNS,
     payloads.c.headers,
     payloads.c.query,
     payloads.c.content_type,
