@@ -20,11 +20,12 @@ def compose(settings: Settings) -> WakeBroker:
     """Build a worker's broker with everything on it."""
     exposition.prepare(settings.data / "metrics")
     # Whatever counts is imported only now: prometheus_client reads its environment once.
-    from actors import deliver, dispatch, middleware, process  # noqa: PLC0415 - see above
+    from actors import deliver, dispatch, process  # noqa: PLC0415 - see above
+    from actors.middleware.order import ordered  # noqa: PLC0415 - see above
     from actors.runtime import Runtime  # noqa: PLC0415 - see above
 
     runtime = Runtime(settings)
-    built = build_broker(settings.broker_url, middleware.ordered(runtime))
+    built = build_broker(settings.broker_url, ordered(runtime))
     for actor in (dispatch, deliver, process):
         actor.declare(built, runtime)
     return built

@@ -1,22 +1,16 @@
 """The deliveries of one message that this worker holds, and what became of each so far.
 
 The claims middleware makes a batch before the actor runs and records it afterwards; in between
-the actor, on its thread or on the event loop, adds results as they come. Whatever it does not
-finish, the middleware accounts for.
+the actor, on its thread or on the event loop, adds results as they come, and may have them
+recorded. Whatever it does not finish, the middleware accounts for.
 """
 
-import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
-
-import structlog
 
 from ingest.events import AttemptOutcome, AttemptResult, Claimed
-
-logger = structlog.get_logger(__name__)
 
 
 def now_ms() -> int:
@@ -35,10 +29,17 @@ class Outcome:
 
 
 class Batch:
-    """Claimed deliveries of one destination, with room for their outcomes."""
+    """Claimed deliveries of one destination, with room for their outcomes.
 
-    def __init__(self, claimed: Sequence[Claimed]) -> None:
+    ``record`` writes outcomes down, once each; the actor's thread calls it.
+    """
+
+    def __init__(
+        self, claimed: Sequence[Claimed], record: Callable[[Sequence[Outcome]], None]
+    ) -> None:
         self.claimed = tuple(claimed)
+        self._record = record
+        self._recorded: set[str] = set()
         self._started: dict[str, int] = {}
         self._finished: dict[str, Outcome] = {}
 
@@ -52,25 +53,33 @@ class Batch:
         started_at = self._started.get(claimed.delivery_id, claimed.started_at)
         self._finished[claimed.delivery_id] = Outcome(claimed, result, started_at, now)
 
+    def record_finished(self) -> None:
+        """Write down what is finished and was not written down before."""
+        outcomes = self._unrecorded()
+        if outcomes:
+            self._record(outcomes)
+            self._recorded.update(outcome.claimed.delivery_id for outcome in outcomes)
+
     def outcomes(self, leftover: AttemptResult) -> list[Outcome]:
-        """Return every outcome; work that began and did not end has ``leftover`` as its result."""
+        """Return what is left to record; work that did not end has ``leftover`` as its result."""
         for claimed in self.claimed:
             began = claimed.delivery_id in self._started
             if began and claimed.delivery_id not in self._finished:
                 self.finish(claimed, leftover)
-        return list(self._finished.values())
+        return self._unrecorded()
+
+    def held(self) -> list[str]:
+        """Return the deliveries whose end was not recorded on the way."""
+        return [one.delivery_id for one in self.claimed if one.delivery_id not in self._recorded]
 
     def untouched(self) -> list[Claimed]:
         """Return the deliveries that nobody began to work on."""
         known = self._started.keys() | self._finished.keys()
         return [claimed for claimed in self.claimed if claimed.delivery_id not in known]
 
-
-async def all_of(attempts: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Run attempts together; one that fails unexpectedly is left unfinished and hurts no other."""
-    for error in await asyncio.gather(*attempts, return_exceptions=True):
-        if error is not None:
-            logger.error("delivery.unfinished", exc_info=error)
+    def _unrecorded(self) -> list[Outcome]:
+        finished = list(self._finished.values())  # in one go: the event loop may be adding
+        return [one for one in finished if one.claimed.delivery_id not in self._recorded]
 
 
 #: The batch of the message that this worker thread is processing.

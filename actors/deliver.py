@@ -7,14 +7,13 @@ their way and leaves the rest of the batch to others.
 
 import asyncio
 import math
-from collections.abc import Sequence
 
 import dramatiq
 
 from actors.attempts import http
-from actors.batch import CURRENT, Batch, all_of, now_ms
-from actors.middleware.limits import HARD_GRACE_SECONDS
+from actors.batch import CURRENT, Batch, now_ms
 from actors.runtime import REQUESTS_A_THREAD, Runtime
+from actors.together import run_together
 from ingest.config.snapshot import Loaded
 from ingest.events import Claimed
 from ingest.queue import DELIVER, WakeBroker
@@ -44,27 +43,23 @@ def deliver_batch(runtime: Runtime, batch: Batch) -> None:
             batch.start(claimed)
             batch.finish(claimed, runtime.children.run(claimed, _limit_seconds(loaded, claimed)))
     if together:
+        gate = asyncio.Semaphore(REQUESTS_A_THREAD)
         longest = max(_limit_seconds(loaded, claimed) for claimed in together)
         longest *= math.ceil(len(together) / REQUESTS_A_THREAD)
-        with runtime.limits.limit(longest + HARD_GRACE_SECONDS):  # the loop keeps the real limits
-            runtime.run_on_loop(_deliver_together(runtime, loaded, batch, together))
+        posts = [_post(runtime, loaded, batch, gate, claimed) for claimed in together]
+        run_together(runtime, batch, posts, longest)
 
 
-async def _deliver_together(
-    runtime: Runtime, loaded: Loaded, batch: Batch, together: Sequence[Claimed]
+async def _post(
+    runtime: Runtime, loaded: Loaded, batch: Batch, gate: asyncio.Semaphore, claimed: Claimed
 ) -> None:
-    door = await runtime.door()
-    gate = asyncio.Semaphore(REQUESTS_A_THREAD)
-
-    async def one(claimed: Claimed) -> None:
-        async with gate:
-            if runtime.stopping.is_set():
-                return
-            batch.start(claimed)
-            destination = loaded.config.destinations.get(claimed.destination)
-            batch.finish(claimed, await http.attempt(door, destination, claimed, now_ms()))
-
-    await all_of([one(claimed) for claimed in together])
+    async with gate:
+        if runtime.stopping.is_set():
+            return
+        batch.start(claimed)
+        destination = loaded.config.destinations.get(claimed.destination)
+        door = await runtime.door()
+        batch.finish(claimed, await http.attempt(door, destination, claimed, now_ms()))
 
 
 def _limit_seconds(loaded: Loaded, claimed: Claimed) -> float:

@@ -7,16 +7,15 @@ that is slow, or its neighbours would wait for each other while other threads ar
 """
 
 import time
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 import dramatiq
 import structlog
 
 from actors.attempts import python
-from actors.batch import CURRENT, Batch, all_of
-from actors.middleware.limits import HARD_GRACE_SECONDS
+from actors.batch import CURRENT, Batch
 from actors.runtime import Runtime
+from actors.together import run_together
 from ingest.events import AttemptResult, Claimed
 from ingest.handlers import Handler
 from ingest.queue import PROCESS, WakeBroker
@@ -53,8 +52,7 @@ def process_batch(runtime: Runtime, batch: Batch) -> None:
         batch.finish(claimed, _attempt(runtime, handler, claimed))
     if together:
         longest = max(handler.time_limit_seconds for handler, _ in together)
-        with runtime.limits.limit(longest + HARD_GRACE_SECONDS):  # the loop keeps the real limits
-            runtime.run_on_loop(_process_together(batch, together))
+        run_together(runtime, batch, [_handle(batch, *each) for each in together], longest)
 
 
 def _attempt(runtime: Runtime, handler: Handler | None, claimed: Claimed) -> AttemptResult:
@@ -66,13 +64,10 @@ def _attempt(runtime: Runtime, handler: Handler | None, claimed: Claimed) -> Att
         return python.attempt(handler, claimed.event, runtime.limits, runtime.run_on_loop)
 
 
-async def _process_together(batch: Batch, together: Sequence[tuple[Handler, Claimed]]) -> None:
-    async def one(handler: Handler, claimed: Claimed) -> None:
-        batch.start(claimed)
-        with _log_context(claimed):
-            batch.finish(claimed, await python.attempt_async(handler, claimed.event))
-
-    await all_of([one(handler, claimed) for handler, claimed in together])
+async def _handle(batch: Batch, handler: Handler, claimed: Claimed) -> None:
+    batch.start(claimed)
+    with _log_context(claimed):
+        batch.finish(claimed, await python.attempt_async(handler, claimed.event))
 
 
 def _log_context(claimed: Claimed) -> AbstractContextManager[None]:

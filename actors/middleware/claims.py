@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -82,7 +83,8 @@ class Claims(Middleware):
             if not claimed:
                 self._leave(broker, destination)
         if claimed:
-            CURRENT.set(Batch(claimed))  # first: whatever fails from here on is accounted for
+            # First of all: whatever fails from here on is accounted for.
+            CURRENT.set(Batch(claimed, partial(self._record_some, broker)))
             observing.claimed(claimed)
 
     def after_process_message(
@@ -98,6 +100,7 @@ class Claims(Middleware):
         if batch is None:
             return
         CURRENT.set(None)
+        held = batch.held()
         outcomes = batch.outcomes(_TIMED_OUT if _timed_out(exception) else UNFINISHED)
         untouched = batch.untouched()
         try:
@@ -107,7 +110,7 @@ class Claims(Middleware):
             self._record(broker, outcomes)
             self._release(broker, untouched)
         finally:
-            self._holding.drop(claimed.delivery_id for claimed in batch.claimed)
+            self._holding.drop(held)
             self._leave(broker, _destination(message))
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
@@ -138,6 +141,11 @@ class Claims(Middleware):
         if refs:
             logger.warning("claims.undone", deliveries=len(refs))
             wake_deliveries(_wakes(broker), refs)
+
+    def _record_some(self, broker: Broker, outcomes: Sequence[Outcome]) -> None:
+        """Record on the way; what is to be tried again may come back before the batch ends."""
+        self._record(broker, outcomes)
+        self._holding.drop(outcome.claimed.delivery_id for outcome in outcomes)
 
     def _record(self, broker: Broker, outcomes: Sequence[Outcome]) -> None:
         if not outcomes:

@@ -1,9 +1,11 @@
 """What the actors' stories begin with: a delivery as a worker holds it."""
 
 import time
+from collections.abc import Sequence
 
 from uuid_utils import uuid7
 
+from actors.batch import Batch
 from ingest.events import Claimed, DestinationKind, Event
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -42,3 +44,13 @@ def claimed(destination: str, *, body: bytes = b"{}", crashes: int = 0) -> Claim
         started_at=made.received_at,
         waited_ms=0,
     )
+
+
+class Unrecorded(Batch):
+    """A batch without a database: everything is left for its end."""
+
+    def __init__(self, deliveries: Sequence[Claimed]) -> None:
+        super().__init__(deliveries, lambda _outcomes: None)
+
+    def record_finished(self) -> None:
+        """Record nothing on the way."""

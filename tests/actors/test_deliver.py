@@ -10,12 +10,12 @@ from dramatiq import Worker
 from dramatiq.asyncio import get_event_loop_thread
 
 from actors import compose
-from actors.batch import UNFINISHED, Batch
+from actors.batch import UNFINISHED
 from actors.deliver import deliver_batch
 from actors.middleware.loop import Loop
 from actors.runtime import REQUESTS_A_THREAD, Runtime
 from ingest.events import AttemptOutcome, Claimed, DestinationKind
-from tests.actors.making import claimed
+from tests.actors.making import Unrecorded, claimed
 from tests.actors.rig import Rig
 from tests.services.sink import Answer, Sink
 from tests.waiting import wait_until
@@ -49,7 +49,7 @@ def deliveries(count: int, destination: str = "billing") -> list[Claimed]:
 def test_a_destination_gets_a_part_of_a_batch_at_a_time(runtime: Runtime, sink: Sink) -> None:
     """A thread claims more than a small service should find at its door at once."""
     sink.script("/in", Answer(hang=True))
-    batch = Batch(deliveries(REQUESTS_A_THREAD + 5))
+    batch = Unrecorded(deliveries(REQUESTS_A_THREAD + 5))
     thread = Thread(target=deliver_batch, args=(runtime, batch))
     thread.start()
     sink.wait_for(REQUESTS_A_THREAD)
@@ -65,7 +65,7 @@ def test_a_destination_gets_a_part_of_a_batch_at_a_time(runtime: Runtime, sink: 
 def test_a_slow_request_holds_up_no_other(runtime: Runtime, sink: Sink) -> None:
     """The next one goes out when any is answered, not when all are."""
     sink.script("/in", Answer(hang=True), Answer())
-    batch = Batch(deliveries(3 * REQUESTS_A_THREAD))
+    batch = Unrecorded(deliveries(3 * REQUESTS_A_THREAD))
     thread = Thread(target=deliver_batch, args=(runtime, batch))
     thread.start()
 
@@ -83,9 +83,9 @@ def test_a_batch_may_take_as_long_as_its_requests_one_after_the_other(
 ) -> None:
     """Its thread's own limit is for a loop that does not keep theirs."""
     monkeypatch.setattr("actors.deliver.REQUESTS_A_THREAD", 1)
-    monkeypatch.setattr("actors.deliver.HARD_GRACE_SECONDS", 0.5)
+    monkeypatch.setattr("actors.together.HARD_GRACE_SECONDS", 0.5)
     sink.script("/in", Answer(hang=True))
-    batch = Batch(deliveries(3, "impatient"))
+    batch = Unrecorded(deliveries(3, "impatient"))
 
     deliver_batch(runtime, batch)
 
@@ -95,7 +95,7 @@ def test_a_batch_may_take_as_long_as_its_requests_one_after_the_other(
 
 def test_a_process_that_stops_begins_no_other_request(runtime: Runtime, sink: Sink) -> None:
     sink.script("/in", Answer(hang=True))
-    batch = Batch(deliveries(REQUESTS_A_THREAD + 5))
+    batch = Unrecorded(deliveries(REQUESTS_A_THREAD + 5))
     thread = Thread(target=deliver_batch, args=(runtime, batch))
     thread.start()
     sink.wait_for(REQUESTS_A_THREAD)
@@ -111,7 +111,7 @@ def test_a_process_that_stops_begins_no_other_request(runtime: Runtime, sink: Si
 
 def test_connections_are_kept_between_batches(runtime: Runtime, sink: Sink) -> None:
     for _ in range(3):
-        deliver_batch(runtime, Batch(deliveries(1)))
+        deliver_batch(runtime, Unrecorded(deliveries(1)))
 
     assert len(sink.requests()) == 3
     assert sink.connections == 1

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
 
-from actors.batch import UNFINISHED, Batch, Outcome
+from actors.batch import UNFINISHED, Outcome
 from actors.process import process_batch
 from actors.runtime import Runtime
 from ingest.events import AttemptOutcome, AttemptResult
-from tests.actors.making import claimed
+from tests.actors.making import Unrecorded, claimed
 from tests.actors.rig import Rig
 
 SUCCEEDED, RETRYABLE = AttemptOutcome.SUCCEEDED, AttemptOutcome.RETRYABLE
@@ -104,7 +104,7 @@ def runtime(sqlite_rig: Rig) -> Iterator[Runtime]:
 @pytest.fixture
 def run(runtime: Runtime) -> Run:
     def process(destination: str, *bodies: bytes) -> list[Outcome]:
-        batch = Batch([claimed(destination, body=body) for body in bodies or (b"{}",)])
+        batch = Unrecorded([claimed(destination, body=body) for body in bodies or (b"{}",)])
         process_batch(runtime, batch)
         return batch.outcomes(UNFINISHED)
 
@@ -188,7 +188,7 @@ def test_a_handler_that_is_gone_is_tried_again(run: Run) -> None:
 
 
 def test_a_batch_stops_between_two_deliveries_when_the_process_stops(runtime: Runtime) -> None:
-    batch = Batch([claimed("fine"), claimed("fine")])
+    batch = Unrecorded([claimed("fine"), claimed("fine")])
     runtime.stopping.set()
 
     process_batch(runtime, batch)

@@ -1,10 +1,14 @@
 """Handlers that take long, or do not stop: what it means for their neighbours and their outcome."""
 
 import pytest
+from sqlalchemy import update
 
 from ingest.events import AttemptOutcome, DeliveryState
 from ingest.queue import publish_deliveries
+from ingest.store import schema
+from ingest.store.delivery_rows import WAITING
 from tests.actors.rig import Rig
+from tests.waiting import wait_until
 
 SUCCEEDED = DeliveryState.SUCCEEDED
 
@@ -35,7 +39,7 @@ def test_a_coroutine_that_will_not_be_cancelled_is_a_timeout(
     sqlite_rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig = sqlite_rig
-    monkeypatch.setattr("actors.process.HARD_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("actors.together.HARD_GRACE_SECONDS", 0.2)
     rig.handlers("""
 @on("github", name="stubborn", attempts=1, time_limit=0.2)
 async def stubborn(event: Event) -> None:
@@ -55,3 +59,57 @@ async def stubborn(event: Event) -> None:
     (attempt,) = rig.attempts(event_id)
     assert attempt.outcome == AttemptOutcome.TIMED_OUT
     assert "time limit" in (attempt.message or "")
+
+
+def test_an_outcome_does_not_wait_for_a_slow_neighbour(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both run together on the event loop; a crash now would repeat the slow one only."""
+    monkeypatch.setattr("actors.together.RECORD_SECONDS", 0.05)
+    rig.handlers("""
+@on("github", name="together")
+async def together(event: Event) -> None:
+    while event.body == b"slow" and not (HERE / "release").exists():
+        await asyncio.sleep(0.01)
+""")
+    slow, quick = rig.store(body=b"slow"), rig.store(body=b"quick")
+
+    with rig.worker() as broker:
+        publish_deliveries(broker, rig.dispatch(slow, quick))
+        rig.wait_for(quick, SUCCEEDED)
+        assert rig.state(slow) == DeliveryState.RUNNING
+        (rig.folder / "release").touch()
+        rig.wait_for(slow, SUCCEEDED)
+
+    assert [len(rig.attempts(one)) for one in (slow, quick)] == [1, 1]
+
+
+def test_a_failure_is_tried_again_while_its_neighbour_still_runs(
+    sqlite_rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was recorded on the way, so the process that holds the batch may take it once more."""
+    rig = sqlite_rig
+    monkeypatch.setattr("actors.together.RECORD_SECONDS", 0.05)
+    rig.handlers("""
+@on("github", name="together")
+async def together(event: Event) -> None:
+    if event.body == b"slow":
+        while not (HERE / "release").exists():
+            await asyncio.sleep(0.01)
+    elif not (HERE / "failed").exists():
+        note("failed", event)
+        raise ConnectionError("not yet")
+""")
+    slow, failing = rig.store(body=b"slow"), rig.store(body=b"failing")
+
+    with rig.worker(threads=8) as broker:  # of which one destination has two
+        refs = rig.dispatch(slow, failing)
+        publish_deliveries(broker, refs)
+        wait_until(lambda: rig.attempts(failing), describe="its first attempt on record")
+        with rig.database.write() as tx:
+            tx.execute(update(schema.deliveries).values(due_at=0).where(WAITING))
+        publish_deliveries(broker, refs)
+        rig.wait_for(failing, SUCCEEDED)
+        assert rig.state(slow) == DeliveryState.RUNNING
+        (rig.folder / "release").touch()
+        rig.wait_for(slow, SUCCEEDED)

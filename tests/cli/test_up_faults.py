@@ -95,6 +95,15 @@ def test_a_killed_supervisor_leaves_nothing_behind_and_can_be_started_again(
         wait_until(lambda: delivered(up, event_id), timeout=30)
 
 
+@pytest.fixture
+def as_in_a_terminal() -> Iterator[None]:
+    """Let SIGHUP end what is started, though these tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("as_in_a_terminal")
 def test_without_a_server_on_path_the_bundled_one_works_until_the_terminal_goes_away(
     tmp_path: Path,
 ) -> None:
