@@ -142,9 +142,6 @@ def _sqlite_engine(url: URL, patience_seconds: float) -> Engine:
             connection.execute("PRAGMA page_size=8192")
             mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
             connection.execute("PRAGMA synchronous=FULL")
-            # A checkpoint holds up one commit, and whoever waits behind it: 7 ms for SQLite's own
-            # 1,000 pages (measured at half of the peak: p99 of an answer 18 ms, with 200 it is 14).
-            connection.execute("PRAGMA wal_autocheckpoint=200")
             connection.execute("PRAGMA foreign_keys=ON")
             # What undoes a statement of many rows outgrows 64 KB, and then SQLite makes, fills and
             # removes a file for it in every transaction (measured: a third of the accept rate).

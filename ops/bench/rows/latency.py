@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ops.bench.figures import Row, above_theirs_at_most, percentiles, row
 from ops.bench.ground import KINDS, Ground, Kind
+from ops.bench.machine import sync_ms
 from ops.bench.openloop import Offer, offer
 from ops.bench.processes import cpu_seconds
 
@@ -77,12 +78,20 @@ def _row(ground: Ground, kind: Kind, rate: float, rounds: list[tuple[Round, Roun
         *(name, "ms", values, TARGET, "bare Starlette + uvicorn at the same rate"),
         ours_per_cpu_second=statistics.median(side.per_cpu_second for side in ours),
         theirs_per_cpu_second=statistics.median(side.per_cpu_second for side in theirs),
-        note=_note(rate, [*ours, *theirs]),
+        note=_note(rate, [*ours, *theirs], _disk(ground)),
         latencies_ms=latencies_ms,
     )
 
 
-def _note(rate: float, sides: Sequence[Round]) -> str:
+def _note(rate: float, sides: Sequence[Round], disk: str) -> str:
     failures = sum(side.offer.failures for side in sides)
-    said = f"at {rate:,.0f} requests/s; {sides[-1].offer.describe_generator()}"
+    said = f"at {rate:,.0f} requests/s; {sides[-1].offer.describe_generator()}; {disk}"
     return f"{said}; {failures} requests failed" if failures else said
+
+
+def _disk(ground: Ground) -> str:
+    """Say what the disk alone does to a p99: two syncs lie in the way of every answer."""
+    found = sync_ms(ground.home)
+    return (
+        f"a write of 40 KB and its sync took {found['p50']:.1f} ms, {found['p99.9']:.0f} at p99.9"
+    )
