@@ -163,3 +163,9 @@ FAILED = Answer(
     (_JSON,),
     "internal",
 )
+
+#: Said before a request is read. Made once: an overload says them ten thousand times a second.
+DRAINING = unavailable("draining", "This receiver is stopping.")
+DISK_LOW = unavailable("disk_low", "The receiver has no room for more events.")
+IN_FLIGHT = unavailable("in_flight", "Too much is being received at once.")
+BUSY = unavailable("busy", "More arrives than can be committed in time.")

@@ -47,6 +47,13 @@ class Gathered(asyncio.Transport):
             self._call_soon(self._send)
         self._written.append(data)
 
+    def write_whole(self, data: bytes) -> None:
+        """Send a whole answer: nothing follows that it should wait for."""
+        if self._written:
+            self.write(data)
+        elif not self._transport.is_closing():
+            self._transport.write(data)
+
     def close(self) -> None:
         """Send what was written, and close."""
         self._send()

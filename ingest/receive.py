@@ -27,6 +27,7 @@ from ingest.errors import RowRejected, StoreUnavailable
 from ingest.events import Accepted, Arrival
 from ingest.heading import Heading, read_heading
 from ingest.health import Health
+from ingest.shed import Shed
 from ingest.verify import Reason, Rejected, Request, Verified, dedupe_key, verify
 
 logger = structlog.get_logger(__name__)
@@ -94,9 +95,14 @@ class Receiver:
         self._public_url = public_url
         self._clock = clock
         self._log = logger.bind()  # a lazy logger finds itself anew at every call: 5 us
+        self._shed = Shed()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; count and log it, whatever comes."""
+        turned_away = self._turned_away(scope)
+        if turned_away is not None:
+            await answers.send_answer(turned_away, receive, send)
+            return
         visit = self._begin(scope)
         answer = answers.FAILED
         try:
@@ -118,6 +124,10 @@ class Receiver:
         What ASGI costs a small event (a task, its messages, a wake-up) is a quarter of what the
         event costs. ``reply`` is called once, now or after the commit.
         """
+        turned_away = self._turned_away(scope)
+        if turned_away is not None:
+            reply(turned_away)
+            return
         visit = self._begin(scope)
         answer: Answer | None = answers.FAILED
         try:
@@ -197,18 +207,30 @@ class Receiver:
             return answers.wrong_method(allowed)
         if visit.heading.too_large:
             return answers.rejected(431, "head_too_large", "The headers are too many or too long.")
-        return self._shedding() or source
+        return source
+
+    def _turned_away(self, scope: Scope) -> Answer | None:
+        """What to say where nobody is let in now, before any work is done; it is counted."""
+        answer = self._shedding()
+        if answer is None:
+            return None
+        entrance = self._entrances.find(scope["path_params"]["source"])
+        if entrance.source is None:
+            return None
+        entrance.begin()
+        entrance.end(answer, 0, 0.0)
+        self._shed.add(entrance.label, answer.reason)
+        return answer
 
     def _shedding(self) -> Answer | None:
-        """Why nobody is let in now, before any work is done."""
         if self._health.draining:
-            return answers.unavailable("draining", "This receiver is stopping.")
+            return answers.DRAINING
         if self._health.disk.low:
-            return answers.unavailable("disk_low", "The receiver has no room for more events.")
+            return answers.DISK_LOW
         if self._in_flight.full:
-            return answers.unavailable("in_flight", "Too much is being received at once.")
+            return answers.IN_FLIGHT
         if self._acceptor.full:
-            return answers.unavailable("busy", "More arrives than can be committed in time.")
+            return answers.BUSY
         return None
 
     async def _read(
@@ -228,7 +250,7 @@ class Receiver:
         except body.TooSlow:
             return answers.rejected(408, "too_slow", "The body took too long.", close=True)
         except body.TooMuchInFlight:
-            return answers.unavailable("in_flight", "Too much is being received at once.")
+            return answers.IN_FLIGHT
         visit.size = len(whole)
         return Request(visit.method, heading.url, heading.headers, whole)
 

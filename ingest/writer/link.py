@@ -1,9 +1,9 @@
 """The receiver's end of its writer: what arrives goes out, who waits is woken.
 
-Whatever was handed over within one turn of the event loop goes out in one frame, so frames grow
-with the load and a lone arrival waits for nobody. The writer answers in order. Who waits too
-long gets StoreUnavailable, and so does everyone when the writer dies: nothing was acknowledged,
-and a new one is started.
+Whatever was handed over within one turn of the event loop goes out together, so frames grow with
+the load and a lone arrival waits for nobody; a long turn sends many. The writer answers in order.
+Who waits too long gets StoreUnavailable, and so does everyone when the writer dies: nothing was
+acknowledged, and a new one is started.
 """
 
 import asyncio
@@ -17,6 +17,8 @@ import structlog
 from ingest.errors import StoreRefused, StoreUnavailable
 from ingest.events import Accepted, Arrival
 from ingest.writer import wire
+from ingest.writer.outbox import Outbox
+from ingest.writer.room import Room
 from ingest.writer.spawning import Spawned, spawn
 from ingest.writer.wire import Condition, Orders, Outcome, Parcel
 
@@ -25,6 +27,8 @@ logger = structlog.get_logger(__name__)
 #: Arrivals and bytes of bodies without an answer, those included whose waiter gave up. At some
 #: 5,000 commits a second more than this would wait longer than a sender should.
 WAITING_EVENTS = 2_048
+FRAME_EVENTS = 32  # the writer has work while a long turn of the loop goes on
+_LATE_SHARE = 1 / 3  # of the time-out: an answer that took longer came late
 WAITING_BYTES = 256_000_000
 _HOPELESS_SHARE = 0.5  # of the time-out: what the oldest must have left for others to be let in
 _SWEEP_SECONDS = 0.05
@@ -37,10 +41,11 @@ Done = Callable[[Outcome], None]
 
 
 class _Entry:
-    __slots__ = ("deadline", "done", "size")
+    __slots__ = ("deadline", "done", "size", "submitted_at")
 
-    def __init__(self, size: int, deadline: float, done: Done) -> None:
+    def __init__(self, size: int, submitted_at: float, deadline: float, done: Done) -> None:
         self.size = size
+        self.submitted_at = submitted_at
         self.deadline = deadline
         self.done: Done | None = done  # None: it has been told already
 
@@ -63,10 +68,12 @@ class Writer:
         self._timeout_seconds = timeout_seconds
         self._start_process = start_process
         self._process: Spawned | None = None
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport | None = None  # hears the writer
+        self._outbox: Outbox | None = None  # tells it
         self._parcels: list[Parcel] = []  # of this turn of the event loop
         self._waiting: deque[_Entry] = deque()  # without an answer, in the order sent
         self._waiting_bytes = 0
+        self._room = Room(WAITING_EVENTS, timeout_seconds * _LATE_SHARE)
         self._sweeping = False
         self._stopping = False
         self._ended = asyncio.Event()
@@ -91,10 +98,10 @@ class Writer:
     async def stop(self) -> None:
         """Have what waits committed, and the writer ended."""
         self._stopping = True
-        if self._transport is None:
+        if self._transport is None or self._outbox is None:
             return
         self._send()
-        self._transport.write_eof()
+        self._outbox.end()
         try:
             async with asyncio.timeout(_GOODBYE_SECONDS):
                 await self._ended.wait()
@@ -122,12 +129,15 @@ class Writer:
             done(StoreUnavailable(self._trouble or "The receiver is stopping, or too busy."))
             return
         loop = asyncio.get_running_loop()
-        entry = _Entry(len(arrival.body), time.monotonic() + self._timeout_seconds, done)
+        now = time.monotonic()
+        entry = _Entry(len(arrival.body), now, now + self._timeout_seconds, done)
         if not self._parcels:
             loop.call_soon(self._send)
         self._parcels.append(Parcel(entry.deadline, arrival))
         self._waiting.append(entry)
         self._waiting_bytes += entry.size
+        if len(self._parcels) >= FRAME_EVENTS:
+            self._send()
         if not self._sweeping:
             self._sweeping = True
             loop.call_later(_SWEEP_SECONDS, self._sweep)
@@ -138,7 +148,7 @@ class Writer:
 
         Under an overload most are turned away at once then, not after they have timed out.
         """
-        if len(self._waiting) >= WAITING_EVENTS or self._waiting_bytes >= WAITING_BYTES:
+        if len(self._waiting) >= self._room.events or self._waiting_bytes >= WAITING_BYTES:
             return True
         if not self._waiting:
             return False
@@ -159,18 +169,23 @@ class Writer:
         if isinstance(said, Condition):
             self._judge(said)
             return
-        self._well_at = time.monotonic()
+        now = self._well_at = time.monotonic()
+        if self._waiting:
+            self._room.learn(now - self._waiting[0].submitted_at, now)
         for outcome in said:
             self._answer(self._waiting.popleft(), outcome)
 
     def connected(self, transport: asyncio.Transport) -> None:
         """Begin to send: first of all the orders."""
         self._transport = transport
-        transport.write(wire.orders_frame(self._orders))
+        self._outbox = Outbox(transport.get_extra_info("socket"))
+        self._outbox.send(wire.orders_frame(self._orders))
 
     def lost(self) -> None:
         """Tell everyone who waits that the writer is gone, and start another."""
         self._transport = None
+        if self._outbox is not None:
+            self._outbox.close()
         self._parcels.clear()
         while self._waiting:
             gone = StoreUnavailable("The writer process ended before it had committed.")
@@ -215,7 +230,7 @@ class Writer:
 
     def _send(self) -> None:
         parcels, self._parcels = self._parcels, []
-        if not parcels or self._transport is None:
+        if not parcels or self._transport is None or self._outbox is None:
             return
         try:
             frame = wire.parcels_frame(parcels)
@@ -223,7 +238,7 @@ class Writer:
             logger.exception("writer.unsendable", events=len(parcels))
             self._transport.abort()
         else:
-            self._transport.write(frame)
+            self._outbox.send(frame)
 
     def _judge(self, condition: Condition) -> None:
         opened = self._opened

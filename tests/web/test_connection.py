@@ -1,15 +1,19 @@
 """What a connection takes before it is a request: hostile heads, and offers of another protocol."""
 
 import asyncio
-from collections.abc import Iterator
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from starlette.types import Scope
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from ingest import connection
+from ingest import answers, connection
+from ingest.answers import Answer
 from tests.web.rig import Server, read_all, serving, stored
 from tests.web.test_wire import HEAD, body_of
 
@@ -113,16 +117,50 @@ async def test_a_head_that_does_not_come_frees_its_connection(
 ) -> None:
     """Or 4,096 idle sockets would keep every sender out."""
     monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
-    config = Config("unused:app", ws="none", log_config=None)
-    config.load_app = lambda: None  # type: ignore[method-assign]  # no request gets that far
+    async with listening(None) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(begun)
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.close()
+
+
+class Taker:
+    """Takes every event and answers at once."""
+
+    def take(self, _scope: Scope, _whole: bytes, reply: Callable[[Answer], None]) -> None:
+        reply(answers.BUSY)
+
+
+@contextlib.asynccontextmanager
+async def listening(app: object, keep_alive: float = 5.0) -> AsyncIterator[int]:
+    """Connections of this process, without the rest of a server; their port."""
+    config = Config(
+        "unused:app", ws="none", log_config=None, proxy_headers=False, interface="asgi3"
+    )
+    config.load_app = lambda: app  # type: ignore[method-assign]  # a Taker is asked for less than an application
+    config.timeout_keep_alive = keep_alive  # type: ignore[assignment]  # a part of a second
     config.load()
     listener = await asyncio.get_running_loop().create_server(
         lambda: connection.Connection(config, ServerState(), {}), "127.0.0.1", 0
     )
-    port = listener.sockets[0].getsockname()[1]
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(begun)
-    async with asyncio.timeout(10):
-        assert await reader.read() == b""
-    writer.close()
+    yield listener.sockets[0].getsockname()[1]
     listener.close()
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_rests_is_closed_and_one_that_goes_on_is_not() -> None:
+    keep_alive = 0.3
+    request = HEAD % b"open" + b"content-length: 1\r\n\r\nx"
+    async with listening(Taker(), keep_alive) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        began = rested = time.monotonic()
+        while rested < began + 3 * keep_alive:
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(head.partition(b"content-length: ")[2].split()[0]))
+            rested = time.monotonic()
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        assert time.monotonic() - rested >= keep_alive
+        writer.close()

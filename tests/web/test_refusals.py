@@ -1,13 +1,16 @@
 """What a sender gets for anything that is no event: the right status, a stable code, no secret."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from ingest.body import InFlight, TooMuchInFlight
 from ingest.config.settings import Settings
+from tests.waiting import wait_until_async
 from tests.web.rig import (
     CONFIG,
     count_events,
@@ -124,6 +127,31 @@ async def test_a_nearly_full_disk_is_refused_before_it_is_full(
     assert ready.status_code == 503
     assert ready.json()["checks"]["disk"] != "ok"
     assert ready.json()["checks"]["database"] == "ok"
+
+
+async def test_those_who_are_turned_away_share_a_line_of_the_log(
+    tmp_path: Path,
+    sqlite_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A line each would fill the disk just when it is full."""
+    monkeypatch.setattr("ingest.shed._SECONDS", 0.05)
+    settings = make_settings(tmp_path, sqlite_url, DISK_LOW_WATER="1000000GB")
+    said: list[str] = []
+
+    def lines() -> list[dict[str, Any]]:
+        said.extend(capsys.readouterr().out.splitlines())
+        return [json.loads(line) for line in said if '"requests.shed"' in line]
+
+    async with receiving(settings) as client:
+        for _ in range(3):
+            await client.post("/in/open", content=b"x")
+        await wait_until_async(
+            lambda: sum(line["requests"] for line in lines()) == 3, describe="all of them"
+        )
+    assert {(line["source"], line["reason"]) for line in lines()} == {("open", "disk_low")}
+    assert len(lines()) < 3
 
 
 async def test_more_bytes_in_flight_than_allowed_are_shed(tmp_path: Path, sqlite_url: str) -> None:

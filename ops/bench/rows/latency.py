@@ -92,6 +92,4 @@ def _note(rate: float, sides: Sequence[Round], disk: str) -> str:
 def _disk(ground: Ground) -> str:
     """Say what the disk alone does to a p99: two syncs lie in the way of every answer."""
     found = sync_ms(ground.home)
-    return (
-        f"a write of 40 KB and its sync took {found['p50']:.1f} ms, {found['p99.9']:.0f} at p99.9"
-    )
+    return f"one sync of 40 KB took {found['p50']:.1f} ms, {found['p99.9']:.0f} ms at p99.9"

@@ -11,7 +11,7 @@ from ingest.store import Database, accept
 from ingest.writer import link
 from ingest.writer.committing import BATCH_BYTES, BATCH_EVENTS
 from tests.unit.writer.desk import Desk, Gate, accepted, arrival, outcomes, running
-from tests.waiting import wait_until_async
+from tests.waiting import wait_until, wait_until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -31,6 +31,14 @@ async def test_what_waits_together_is_committed_together(database_url: str) -> N
     assert sum(map(len, desk.commits)) == 1000
     assert max(map(len, desk.commits)) == BATCH_EVENTS
     assert len(desk.commits) < 30
+
+
+async def test_a_long_turn_of_the_loop_keeps_nobody_waiting(database_url: str) -> None:
+    """Under an overload a turn takes longer than many commits."""
+    async with running(database_url) as desk:
+        for _ in range(link.FRAME_EVENTS):
+            desk.writer.submit(arrival(), lambda _said: None)
+        wait_until(lambda: desk.commits, describe="a commit before the loop turns")
 
 
 async def test_a_batch_is_bounded_in_bytes_but_takes_one_large_body(
