@@ -1,8 +1,8 @@
 """The composition root of the workers: what ``dramatiq actors`` imports.
 
 Builds the broker, its middleware and the actors from the settings. Nothing is connected or opened
-here: configuration, handlers and database open when the worker boots. Each handler and each
-destination is a row in the database, so these three actors are all there are.
+here: configuration, handlers and database open when the worker boots. Each handler, destination
+and job is a row in the database, so these five actors are all there are.
 """
 
 import os
@@ -20,13 +20,13 @@ def compose(settings: Settings) -> WakeBroker:
     """Build a worker's broker with everything on it."""
     exposition.prepare(settings.data / "metrics")
     # Whatever counts is imported only now: prometheus_client reads its environment once.
-    from actors import deliver, dispatch, process  # noqa: PLC0415 - see above
+    from actors import deliver, dispatch, jobs, notify, process  # noqa: PLC0415 - see above
     from actors.middleware.order import ordered  # noqa: PLC0415 - see above
     from actors.runtime import Runtime  # noqa: PLC0415 - see above
 
     runtime = Runtime(settings)
     built = build_broker(settings.broker_url, ordered(runtime))
-    for actor in (dispatch, deliver, process):
+    for actor in (dispatch, deliver, process, notify, jobs):
         actor.declare(built, runtime)
     return built
 

@@ -18,15 +18,18 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from actors.attempts import http, python
+from actors.attempts import http, message, python
 from actors.batch import now_ms
+from actors.lone_jobs import LoneJobs
 from actors.middleware.limits import Limits
 from ingest import logs
-from ingest.config.settings import load_settings
+from ingest.config.settings import Settings, load_settings
 from ingest.config.snapshot import Loaded, Snapshot
 from ingest.errors import ConfigError
 from ingest.events import AttemptResult, Claimed, DestinationKind, Event
+from ingest.jobs.states import JobResult
 from ingest.outbound import Door
+from ingest.queue import ACTORS, NOTIFY
 from ingest.verify.catalogue import load_catalogue
 
 _CONNECTIONS = 4
@@ -37,23 +40,47 @@ def main(answers: BinaryIO, requests: BinaryIO) -> None:
     """Answer requests until there are no more. Leaves the process when they end."""
     waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(requests, waiting), daemon=True).start()
-    loaded = _load()
+    settings, loaded = _load()
     limits = Limits()
     limits.start()
-    _say(answers, {"ready": True})
+    mouth = Mouth(answers)
+    jobs = LoneJobs(settings, loaded, limits, mouth.say)
+    mouth.say({"ready": True})
     while True:
         request = orjson.loads(waiting.get())
         # The last resort against code that never lets Python run again: a watchdog in C.
         faulthandler.dump_traceback_later(request["limit_seconds"] + _HARD_SECONDS, exit=True)
-        result = run(loaded, claimed_from(request["claimed"]), limits)
+        result: AttemptResult | JobResult
+        if "job" in request:
+            result = jobs.run(request["job"])
+        else:
+            result = run(loaded, claimed_from(request["claimed"]), limits)
         faulthandler.cancel_dump_traceback_later()
-        _say(answers, asdict(result))
+        mouth.say(asdict(result))
+
+
+class Mouth:
+    """Says one line at a time: a running job tells its progress from another thread."""
+
+    def __init__(self, answers: BinaryIO) -> None:
+        self._answers = answers
+        self._lock = threading.Lock()
+
+    def say(self, answer: dict[str, Any]) -> None:
+        """Write one line, whole: a pipe takes a long one in parts."""
+        line = memoryview(orjson.dumps(answer) + b"\n")
+        with self._lock:
+            while line:
+                line = line[self._answers.write(line) :]
 
 
 def run(loaded: Loaded, claimed: Claimed, limits: Limits) -> AttemptResult:
     """Make the one attempt, here and now."""
     if claimed.kind is DestinationKind.HTTP:
         return asyncio.run(_post(loaded, claimed))
+    if ACTORS[claimed.kind] == NOTIFY:
+        destination = loaded.config.destinations.get(claimed.destination)
+        return message.alone(destination, claimed, limits)
     handler = loaded.handlers.get(claimed.destination)
     if handler is None:
         return python.unknown(claimed.destination)
@@ -85,12 +112,13 @@ def _run_on_loop(coroutine: Coroutine[Any, Any, AttemptResult]) -> AttemptResult
     return asyncio.run(coroutine)
 
 
-def _load() -> Loaded:
+def _load() -> tuple[Settings, Loaded]:
     try:
         settings = load_settings(os.environ, Path.cwd())
         logs.configure(settings.log_level, settings.log_format)
         catalogue = load_catalogue()
-        return Snapshot(settings.config_path, os.environ, catalogue, load_handlers=True).current
+        snapshot = Snapshot(settings.config_path, os.environ, catalogue, load_handlers=True)
+        return settings, snapshot.current
     except ConfigError as error:
         raise SystemExit(str(error)) from None
 
@@ -99,10 +127,6 @@ def _read(requests: BinaryIO, waiting: "queue.SimpleQueue[bytes]") -> None:
     for line in requests:
         waiting.put(line)
     os._exit(0)
-
-
-def _say(answers: BinaryIO, answer: dict[str, Any]) -> None:
-    answers.write(orjson.dumps(answer) + b"\n")
 
 
 def _take_standard_input() -> BinaryIO:

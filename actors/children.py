@@ -1,8 +1,9 @@
-"""Suspects run here: a delivery whose earlier start never reported, alone in a child process.
+"""Suspects run here: a delivery or job whose earlier start never reported, alone in a child.
 
 The child (``python -m actors.alone``) may crash, hang or eat its memory; its answer, its exit
 status or its hard limit is the attempt's outcome. It inherits two pipes and nothing else. Only a
-child that brought a success is used again; any other is ended with its first answer.
+child that brought a success is used again; any other is ended with its first answer. A job tells
+its progress on the way, and its process is killed when somebody cancels or pauses it.
 """
 
 import os
@@ -12,15 +13,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import orjson
 import structlog
 
 from ingest.events import AttemptOutcome, AttemptResult, Claimed
+from ingest.jobs.context import JobContext
+from ingest.jobs.states import ClaimedJob, JobOutcome, JobResult, Order, Progress
 
 logger = structlog.get_logger(__name__)
 
@@ -43,16 +47,13 @@ class Children:
 
     def run(self, claimed: Claimed, limit_seconds: float) -> AttemptResult:
         """Run one delivery alone and return what it came to, whatever that is."""
-        with self._lock:
-            child = self._idle.pop() if self._idle else None
-        child = child or _Child(self._command, self._folder)
-        try:
-            result = child.attempt(claimed, limit_seconds)
-        except BaseException:
-            child.end()
-            raise
-        self._put_back(child, good=result.outcome is AttemptOutcome.SUCCEEDED)
-        return result
+        answer = self._ask({"claimed": asdict(claimed)}, limit_seconds, _Listener())
+        return AttemptResult(**{**answer, "outcome": AttemptOutcome(answer["outcome"])})
+
+    def run_job(self, claimed: ClaimedJob, limit_seconds: float, context: JobContext) -> JobResult:
+        """Run one job alone; what it tells on the way is in ``context``."""
+        answer = self._ask({"job": asdict(claimed)}, limit_seconds, _JobListener(context))
+        return JobResult(**{**answer, "outcome": JobOutcome(answer["outcome"])})
 
     def close(self) -> None:
         """End the idle children."""
@@ -61,12 +62,54 @@ class Children:
         for child in idle:
             child.end()
 
+    def _ask(
+        self, request: dict[str, Any], limit_seconds: float, listener: "_Listener"
+    ) -> dict[str, Any]:
+        with self._lock:
+            child = self._idle.pop() if self._idle else None
+        child = child or _Child(self._command, self._folder)
+        try:
+            answer = child.attempt(request, limit_seconds, listener)
+        except BaseException:
+            child.end()
+            raise
+        self._put_back(child, good=answer["outcome"] == AttemptOutcome.SUCCEEDED)
+        return answer
+
     def _put_back(self, child: "_Child", *, good: bool) -> None:
         with self._lock:
             if good and child.uses < _USES and len(self._idle) < _IDLE_CHILDREN:
                 self._idle.append(child)
                 return
         child.end()
+
+
+class _Listener:
+    """Hears what a child says before its answer, and says when it is to be stopped."""
+
+    def hear(self, said: dict[str, Any]) -> None:
+        """Take note of something that is not the answer."""
+
+    def stop(self) -> dict[str, Any] | None:
+        """Return the answer of what is to be stopped now; None where nothing is."""
+        return None
+
+
+class _JobListener(_Listener):
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+
+    def hear(self, said: dict[str, Any]) -> None:
+        if said["job_id"] == self._context.job_id:  # not the last word of the job before
+            self._context.told = Progress(**said["progress"])
+
+    def stop(self) -> dict[str, Any] | None:
+        if self._context.cancelled():
+            message = "Its process was ended: it was cancelled while it ran."
+            return _answer(JobOutcome.CANCELLED, "cancelled", message)
+        if self._context.order is Order.PAUSE:
+            return _answer(JobOutcome.PAUSED, "", "")
+        return None
 
 
 class _Child:
@@ -88,21 +131,26 @@ class _Child:
             os.close(theirs)
         self._read = b""
 
-    def attempt(self, claimed: Claimed, limit_seconds: float) -> AttemptResult:
-        """Hand the delivery over and wait for an answer, an end, or the hard limit."""
-        if self.uses == 0 and self._answer(START_SECONDS) is None:
+    def attempt(
+        self, request: dict[str, Any], limit_seconds: float, listener: _Listener
+    ) -> dict[str, Any]:
+        """Hand the work over and wait for an answer, an end, an order, or the hard limit."""
+        if self.uses == 0 and self._line(START_SECONDS, listener.stop) is None:
             self.end()
-            return AttemptResult(
+            return listener.stop() or _answer(
                 AttemptOutcome.RETRYABLE,
                 "child_not_started",
-                "The process that should run this delivery alone did not start; its log says why.",
+                "The process that should run this alone did not start; its log says why.",
             )
         self.uses += 1
-        self._ask(claimed, limit_seconds)
-        answer = self._answer(limit_seconds + GRACE_SECONDS)
-        if answer is not None:
-            return _result(answer)
-        return self._judge_end(limit_seconds)
+        self._ask(request | {"limit_seconds": limit_seconds})
+        ends_at = time.monotonic() + limit_seconds + GRACE_SECONDS
+        while line := self._line(ends_at - time.monotonic(), listener.stop):
+            said = orjson.loads(line)
+            if "outcome" in said:
+                return dict(said)
+            listener.hear(said)
+        return listener.stop() or self._judge_end(limit_seconds)
 
     def end(self) -> None:
         """Kill the process if it lives, and close the pipes."""
@@ -116,21 +164,20 @@ class _Child:
             os.close(self._answers)
             self._answers = -1
 
-    def _ask(self, claimed: Claimed, limit_seconds: float) -> None:
+    def _ask(self, request: dict[str, Any]) -> None:
         assert self._process.stdin is not None
-        request = {"claimed": asdict(claimed), "limit_seconds": limit_seconds}
         try:
             self._process.stdin.write(orjson.dumps(request, default=_bytes) + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             logger.warning("child.gone", pid=self._process.pid)  # its exit status says the rest
 
-    def _answer(self, seconds: float) -> bytes | None:
-        """Return the child's next line, or None if it ended or the time is up."""
+    def _line(self, seconds: float, stop: Callable[[], object]) -> bytes | None:
+        """Return the child's next line; None if it ended, is to stop, or the time is up."""
         deadline = time.monotonic() + seconds
         while b"\n" not in self._read:
             left = deadline - time.monotonic()
-            if left <= 0:
+            if left <= 0 or stop():
                 return None
             ended = self._process.poll() is not None  # asked before reading: nothing comes after
             readable, _, _ = select.select([self._answers], [], [], min(left, _POLL_SECONDS))
@@ -141,17 +188,17 @@ class _Child:
         line, _, self._read = self._read.partition(b"\n")
         return line
 
-    def _judge_end(self, limit_seconds: float) -> AttemptResult:
+    def _judge_end(self, limit_seconds: float) -> dict[str, Any]:
         try:
             status = self._process.wait(_POLL_SECONDS)
         except subprocess.TimeoutExpired:
-            return AttemptResult(
+            return _answer(
                 AttemptOutcome.CRASHED,
                 "killed_at_limit",
                 f"It did not stop at its limit of {limit_seconds:g} s, so its process was killed.",
             )
         ended = signal.Signals(-status).name if status < 0 else f"exit status {status}"
-        return AttemptResult(
+        return _answer(
             AttemptOutcome.CRASHED,
             ended.lower().replace(" status ", "_"),
             f"Its process ended with {ended} before there was an outcome.",
@@ -165,6 +212,6 @@ def _bytes(value: object) -> str:
     raise TypeError
 
 
-def _result(line: bytes) -> AttemptResult:
-    fields = orjson.loads(line)
-    return AttemptResult(AttemptOutcome(fields.pop("outcome")), **fields)
+def _answer(outcome: AttemptOutcome | JobOutcome, code: str, message: str) -> dict[str, Any]:
+    """Say in a child's words what it cannot say itself. Both kinds of outcomes share these."""
+    return {"outcome": outcome.value, "code": code, "message": message}

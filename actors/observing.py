@@ -1,14 +1,15 @@
-"""What the workers tell: one wide log line for each event dispatched and each attempt made.
+"""What the workers tell: one wide log line for each event dispatched, attempt made and job ended.
 
 Ids, names and numbers only; never a body, a header or a secret.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
 from ingest import metrics
 from ingest.events import AttemptOutcome, Claimed, Event, Settled
+from ingest.jobs.states import ClaimedJob, JobState, SettledJob
 
 logger = structlog.get_logger(__name__)
 
@@ -43,6 +44,38 @@ def claimed(deliveries: Sequence[Claimed]) -> None:
     """Count how long deliveries waited between being due and being claimed."""
     for delivery in deliveries:
         metrics.WAIT_SECONDS.labels(delivery.queue).observe(max(0, delivery.waited_ms) / 1_000)
+
+
+def known_jobs(kinds: Iterable[str]) -> None:
+    """Let the counters of these begin at zero: a rate does not see the first of a new counter."""
+    for kind in kinds:
+        for state in JobState:
+            metrics.JOBS.labels(kind, state)
+
+
+def claimed_job(job: ClaimedJob) -> None:
+    """Count how long a job waited between being due and being claimed."""
+    metrics.JOB_WAIT_SECONDS.labels(job.kind).observe(job.waited_ms / 1_000)
+
+
+def ended_job(job: ClaimedJob, settled: SettledJob) -> None:
+    """Tell of a start of a job whose outcome has been recorded."""
+    duration_ms = max(0, settled.finished_at - job.started_at)
+    metrics.JOBS.labels(job.kind, settled.state).inc()
+    metrics.JOB_DURATION_SECONDS.labels(job.kind).observe(duration_ms / 1_000)
+    logger.info(
+        "job.ended",
+        job_id=job.id,
+        trace_id=job.trace_id,
+        kind=job.kind,
+        outcome=settled.result.outcome,
+        code=settled.result.code,
+        state=settled.state,
+        attempt=job.attempts + 1,
+        duration_ms=duration_ms,
+        wait_ms=job.waited_ms,
+        wake_at=settled.wake_at,
+    )
 
 
 def dispatched(event: Event, destinations: list[str]) -> None:

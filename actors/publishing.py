@@ -8,7 +8,8 @@ import structlog
 from ingest import metrics
 from ingest.errors import BrokerUnavailable
 from ingest.events import DeliveryRef
-from ingest.queue import DISPATCH, WakeBroker, publish_deliveries, publish_events
+from ingest.jobs.states import JobRef
+from ingest.queue import DISPATCH, WakeBroker, publish_deliveries, publish_events, publish_jobs
 
 logger = structlog.get_logger(__name__)
 
@@ -19,6 +20,17 @@ def wake_deliveries(broker: WakeBroker, refs: Sequence[DeliveryRef]) -> bool:
         return True
     try:
         publish_deliveries(broker, refs)
+    except BrokerUnavailable as error:
+        return _count(Counter(ref.queue for ref in refs), error)
+    return _count(Counter(ref.queue for ref in refs))
+
+
+def wake_jobs(broker: WakeBroker, refs: Sequence[JobRef]) -> bool:
+    """Publish jobs; whether the broker took them."""
+    if not refs:
+        return True
+    try:
+        publish_jobs(broker, refs)
     except BrokerUnavailable as error:
         return _count(Counter(ref.queue for ref in refs), error)
     return _count(Counter(ref.queue for ref in refs))

@@ -17,8 +17,10 @@ from dramatiq.asyncio import get_event_loop_thread
 
 from actors.children import Children
 from actors.middleware.limits import Limits
+from actors.telling import StoreDesk, Teller
 from ingest.config.settings import Settings
 from ingest.config.snapshot import Loaded, Snapshot
+from ingest.jobs.hooks import Resources
 from ingest.outbound import Door
 from ingest.store import Database, migrate, open_database, workers
 from ingest.verify.catalogue import load_catalogue
@@ -42,6 +44,8 @@ class Runtime:
         self.stopping = threading.Event()
         self.limits = Limits()
         self.children = Children()
+        self.resources: Resources = {}
+        self.teller = Teller(StoreDesk(lambda: (self.database, self.worker_id)))
         self._snapshot: Snapshot | None = None
         self._database: Database | None = None
         self._door: Door | None = None

@@ -16,24 +16,26 @@ from pathlib import Path
 
 import structlog
 
+from actors.alerting import Alerting, refused_signatures
 from actors.batch import now_ms
-from actors.publishing import wake_deliveries, wake_events
+from actors.publishing import wake_deliveries, wake_events, wake_jobs
 from ingest import __version__, exposition, logs, metrics
 from ingest.config.model import Config
 from ingest.config.settings import Settings, load_settings
 from ingest.config.snapshot import Snapshot
 from ingest.errors import BrokerUnavailable, ConfigError, StoreRefused, StoreUnavailable
-from ingest.events import DeliveryState
 from ingest.queue import (
     DELIVER,
     DELIVERIES_A_MESSAGE,
     DISPATCH,
+    JOBS,
+    NOTIFY,
     PROCESS,
     WakeBroker,
     build_broker,
     depth,
 )
-from ingest.store import Database, ledger, open_database, retention, wake, workers
+from ingest.store import Database, job_claims, ledger, open_database, retention, wake, workers
 from ingest.verify.catalogue import load_catalogue
 
 logger = structlog.get_logger(__name__)
@@ -81,12 +83,17 @@ class Scheduler:
     """
 
     def __init__(
-        self, database: Database, broker: WakeBroker, keep: Callable[[], Retention]
+        self,
+        database: Database,
+        broker: WakeBroker,
+        keep: Callable[[], Retention],
+        alerting: Alerting | None = None,
     ) -> None:
         self._database = database
         self._broker = broker
         self._keep = keep
-        self._queues = {DELIVER, PROCESS}
+        self._alerting = alerting
+        self._queues = {DELIVER, PROCESS, NOTIFY, JOBS}
         self._contact_since: int | None = None
         self._prune_at = 0
         self._seen_depths: set[tuple[str, str]] = set()
@@ -100,12 +107,14 @@ class Scheduler:
             if self._contact_since is not None:
                 logger.warning("scheduler.no_database", error=str(error))
             self._contact_since = None
+            metrics.DEPENDENCY_UP.labels("database").set(0)
             return False
         except Exception:
             logger.exception("scheduler.step_failed")
             return False
         if self._contact_since is None:
             self._contact_since = now
+        metrics.DEPENDENCY_UP.labels("database").set(1)
         metrics.SCHEDULER_TICK_TIMESTAMP_SECONDS.set_to_current_time()
         return more
 
@@ -142,27 +151,34 @@ class Scheduler:
             full = {queue for queue in (*self._queues, DISPATCH) if self._is_full(queue)}
         except BrokerUnavailable as error:
             logger.warning("scheduler.no_broker", error=str(error))
+            metrics.DEPENDENCY_UP.labels("broker").set(0)
             return False
+        metrics.DEPENDENCY_UP.labels("broker").set(1)
         events = [] if DISPATCH in full else wake.due_events(self._database, LIMIT)
         wake_events(self._broker, events)
         metrics.REPUBLISHED.labels(DISPATCH).inc(len(events))
         refs = wake.due_deliveries(self._database, LIMIT, full)
         wake_deliveries(self._broker, refs)
-        for queue, count in Counter(ref.queue for ref in refs).items():
+        jobs = wake.due_jobs(self._database, LIMIT, full)
+        wake_jobs(self._broker, jobs)
+        counts = Counter(ref.queue for ref in refs) + Counter(ref.queue for ref in jobs)
+        for queue, count in counts.items():
             metrics.REPUBLISHED.labels(queue).inc(count)
             self._queues.add(queue)
-        return len(events) == LIMIT or len(refs) == LIMIT
+        return LIMIT in {len(events), len(refs), len(jobs)}
 
     def _is_full(self, queue: str) -> bool:
         return depth(self._broker, queue) >= QUEUE_LIMIT
 
     def _free(self) -> bool:
         refs = workers.free_expired(self._database, LIMIT)
-        if refs:
-            metrics.FREED.inc(len(refs))
-            logger.warning("scheduler.freed", deliveries=len(refs))
+        jobs = job_claims.free_expired(self._database, LIMIT)
+        if refs or jobs:
+            metrics.FREED.inc(len(refs) + len(jobs))
+            logger.warning("scheduler.freed", deliveries=len(refs), jobs=len(jobs))
             wake_deliveries(self._broker, refs)
-        return len(refs) == LIMIT
+            wake_jobs(self._broker, jobs)
+        return LIMIT in {len(refs), len(jobs)}
 
     def _gauge(self) -> None:
         counts = {(one.queue, one.state): one for one in ledger.depths(self._database)}
@@ -173,7 +189,7 @@ class Scheduler:
         ) in self._seen_depths:  # a state that nothing is in any more is 0, not what it was
             one = counts.get((queue, state))
             metrics.DEPTH.labels(queue, state).set(one.count if one else 0)
-            if state != DeliveryState.RUNNING:
+            if state not in ledger.WORKED_ON:
                 age_ms = (one.oldest_age_ms or 0) if one else 0
                 metrics.OLDEST_AGE_SECONDS.labels(queue).set(age_ms / 1_000)
         for state, count in ledger.dead_letters(self._database).items():
@@ -181,6 +197,8 @@ class Scheduler:
         audited = self._audit.step()
         for name, count in ledger.violations(self._database, LEDGER_ROWS).items():
             self._report(name, max(count, audited.get(name, 0)))
+        if self._alerting is not None:
+            self._alerting.step(counts.values(), now_ms())
 
     def _report(self, name: str, count: int) -> None:
         metrics.VIOLATIONS.labels(name).set(count)
@@ -202,7 +220,13 @@ def run(settings: Settings, stopping: threading.Event) -> None:
         return
     server = exposition.serve(settings.metrics_host, settings.metrics_port, _metrics(settings))
     broker = build_broker(settings.broker_url, [])
-    scheduler = Scheduler(database, broker, lambda: retention_of(snapshot.config))
+    alerting = Alerting(
+        database,
+        broker,
+        lambda: snapshot.config.alerts,
+        lambda: refused_signatures(_metrics(settings)),
+    )
+    scheduler = Scheduler(database, broker, lambda: retention_of(snapshot.config), alerting)
     metrics.BUILD_INFO.labels(__version__).set(1)
     # A daemon: a long count must not keep a process that was told to stop.
     looking = threading.Thread(target=_look, args=(scheduler, stopping), daemon=True)
@@ -255,6 +279,7 @@ def _open(url: str, stopping: threading.Event) -> Database | None:
         try:
             return open_database(url)
         except StoreUnavailable as error:
+            metrics.DEPENDENCY_UP.labels("database").set(0)
             logger.warning("scheduler.waits_for_database", error=str(error))
             stopping.wait(_WAIT_SECONDS)
     return None

@@ -4,12 +4,47 @@ An event's path, module by module: ``receive`` reads it, ``verify`` proves it, `
 ``store`` keep it, ``queue`` wakes the workers, ``actors.dispatch`` routes it, and
 ``actors.deliver`` and ``actors.process`` bring it to its destinations.
 
-This package never imports ``actors``. For users: ``from ingest import Event, Permanent, on``.
+This package never imports ``actors``. For users: ``from ingest import Event, Permanent, on``, and
+for background jobs ``job``, ``enqueue`` and what else stands below.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from ingest.errors import Permanent
 from ingest.events import Event
 from ingest.handlers import on
+from ingest.jobs.context import Cancelled, JobContext, Paused, Reference, SoftTimeLimit
+from ingest.jobs.hooks import on_shutdown, on_startup
+from ingest.jobs.specs import job
+from ingest.jobs.workflow import chain, chord, group
 
-__all__ = ["Event", "Permanent", "on"]
+if TYPE_CHECKING:
+    from ingest.jobs.enqueuing import enqueue
+
+__all__ = [
+    "Cancelled",
+    "Event",
+    "JobContext",
+    "Paused",
+    "Permanent",
+    "Reference",
+    "SoftTimeLimit",
+    "chain",
+    "chord",
+    "enqueue",
+    "group",
+    "job",
+    "on",
+    "on_shutdown",
+    "on_startup",
+]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Load ``enqueue`` when it is asked for: it brings the database's library with it."""
+    if name != "enqueue":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ingest.jobs import enqueuing  # noqa: PLC0415 - see above
+
+    return enqueuing.enqueue

@@ -6,16 +6,15 @@ not in it; verifying a stored request again compares digests. An Authorization h
 scheme word. Every receiver of one database needs the same key file.
 """
 
-import contextlib
 import hashlib
 import hmac
-import os
 import secrets
 from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import unquote_plus
 
 from ingest.errors import ConfigError
+from ingest.private_file import make_private_file
 
 KEY_BYTES = 32
 _MARK = "hmac-sha256:"
@@ -72,12 +71,12 @@ class CredentialKey:
 def load_key(path: Path) -> CredentialKey:
     """Read the key, or make one at the first start: 32 random bytes, readable by its owner only.
 
-    Any number of processes may start at once: the first file to appear under the name wins.
-    Raises ConfigError where the file cannot be made, read, or is no key.
+    Any number of processes may start at once; they share the key of the first. Raises
+    ConfigError where the file cannot be made, read, or is no key.
     """
     try:
         if not path.exists():
-            _create(path)
+            make_private_file(path, secrets.token_bytes(KEY_BYTES))
         key = path.read_bytes()
     except OSError as error:
         raise ConfigError(
@@ -90,28 +89,3 @@ def load_key(path: Path) -> CredentialKey:
             "database was used with; without it, stored credentials cannot be compared again."
         )
     return CredentialKey(key)
-
-
-def _create(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):  # another process was first
-            os.link(draft, path)
-    finally:
-        draft.unlink()
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name durable: a key that a power cut takes back orphans what it digested."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -40,9 +40,14 @@ class Disk:
         return self._free
 
     @property
+    def room(self) -> int:
+        """Bytes that may be written before the receiver refuses; negative when it does."""
+        return self.free - self._low_water
+
+    @property
     def low(self) -> bool:
         """Whether the receiver should refuse new events."""
-        return self.free < self._low_water
+        return self.room < 0
 
 
 def _free_bytes(folder: Path) -> int:

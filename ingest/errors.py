@@ -33,5 +33,9 @@ class Permanent(HookkeeperError):
     """Raised by a user's handler: trying again will not help; the delivery is dead now."""
 
 
+class Conflict(HookkeeperError):
+    """An idempotency key was used before, with something else; nothing was made."""
+
+
 class NotFound(HookkeeperError):
     """No event, delivery or destination has that name."""

@@ -45,10 +45,13 @@ TERMINAL = frozenset(
 
 
 class DestinationKind(enum.StrEnum):
-    """What a delivery does: POST to a URL, or call a Python handler."""
+    """What a delivery does: POST to a URL, call a Python handler, or tell people."""
 
     HTTP = "http"
     PYTHON = "python"
+    EMAIL = "email"
+    SLACK = "slack"
+    APPRISE = "apprise"
 
 
 class AttemptOutcome(enum.StrEnum):
@@ -145,11 +148,15 @@ class DeliveryRef:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One place a route sends an event to, as dispatch writes it into a delivery row."""
+    """One place a route sends an event to, as dispatch writes it into a delivery row.
+
+    ``digest_ms``: it waits for the end of a window of so many milliseconds; 0: it does not.
+    """
 
     destination: str
     kind: DestinationKind
     queue: str
+    digest_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +186,8 @@ class AttemptResult:
     """What running one delivery came to, before any decision about what happens next.
 
     ``code`` is a short stable word (``http_503``, ``timeout``, ``refused_address``,
-    ``handler_error``); ``message`` is for people, at most 2,000 characters.
+    ``handler_error``); ``message`` is for people, at most 2,000 characters. ``riders`` are other
+    waiting deliveries that the same message spoke for (a digest): they share what it came to.
     """
 
     outcome: AttemptOutcome
@@ -187,6 +195,7 @@ class AttemptResult:
     message: str = ""
     status: int | None = None
     retry_after_ms: int | None = None
+    riders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,9 @@ The decorator only marks the function. There is no registry: ``load_handlers`` i
 modules named in hookkeeper.toml and collects what is marked. Cheap to import, on purpose.
 """
 
-import importlib
 import inspect
 import math
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any, TypeVar
 
 from ingest.backoff import RetryPolicy
 from ingest.errors import ConfigError
+from ingest.marks import HANDLERS, import_modules, marked, own_name
 from ingest.patterns import Pattern, pattern
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -27,9 +26,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 DEFAULT_TIME_LIMIT_SECONDS = 60.0
 DEFAULT_QUEUE = "process"
 #: Queues with actors of their own; a handler's messages there would find nobody.
-RESERVED_QUEUES = frozenset({"dispatch", "deliver"})
+RESERVED_QUEUES = frozenset({"dispatch", "deliver", "notify"})
 
-_MARK = "__hookkeeper_handlers__"
 # Dramatiq's own rule for queue names; .DQ and .XQ are its suffixes for delayed and dead ones.
 _QUEUE = re.compile(r"(?!.*\.[DX]Q$)[a-zA-Z_][a-zA-Z0-9._-]*")
 
@@ -92,7 +90,7 @@ def on(
 
     def mark(function: Function) -> Function:
         # Decorators apply from the bottom up; the specs are kept as they read, top down.
-        setattr(function, _MARK, (spec, *getattr(function, _MARK, ())))
+        setattr(function, HANDLERS, (spec, *getattr(function, HANDLERS, ())))
         return function
 
     return mark
@@ -113,68 +111,39 @@ def _is_whole(count: object) -> bool:
 
 
 def load_handlers(modules: Sequence[str], folder: Path | None = None) -> Mapping[str, Handler]:
-    """Import the modules and collect their handlers, in order, by name.
+    """Import the modules and collect their handlers: see ``import_modules``, ``handlers_of``."""
+    return handlers_of(import_modules(modules, folder))
 
-    ``folder`` (of hookkeeper.toml) is made importable first. A function that several modules
-    share is one handler. Raises ConfigError that names the module: it cannot be imported, it
-    marks no handler, or two functions share a name.
+
+def handlers_of(modules: Sequence[ModuleType]) -> Mapping[str, Handler]:
+    """Collect what modules mark with ``@on``, in order, by name.
+
+    A function that several modules share is one handler. Raises ConfigError where two functions
+    share a name, or one cannot be a handler.
     """
-    if folder is not None and str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
     handlers: dict[str, Handler] = {}
-    for name in modules:
-        for handler in _handlers_of(_imported(name)):
-            known = handlers.setdefault(handler.name, handler)
-            if known.function is not handler.function:
-                raise ConfigError(
-                    f"handlers: {name} and {known.function.__module__} both have a handler named "
-                    f"{handler.name!r}; give one of them another: @on(..., name=...)"
-                )
+    for module in modules:
+        for function, specs in marked(module, HANDLERS):
+            for handler in _handlers_from(function, specs):
+                known = handlers.setdefault(handler.name, handler)
+                if known.function is not handler.function:
+                    raise ConfigError(
+                        f"handlers: {module.__name__} and {known.function.__module__} both have a "
+                        f"handler named {handler.name!r}; give one of them another: "
+                        "@on(..., name=...)"
+                    )
     return MappingProxyType(handlers)
 
 
-def _imported(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
-            raise ConfigError(
-                f"handlers: there is no module {name!r} beside hookkeeper.toml or installed; "
-                "name it as an import would: package.module, without .py"
-            ) from error
-        raise ConfigError(f"handlers: {name} needs a module that is missing: {error}") from error
-    except Exception as error:
-        raise ConfigError(
-            f"handlers: {name} failed while it was imported: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _handlers_of(module: ModuleType) -> list[Handler]:
-    functions = {id(each): each for each in vars(module).values() if callable(each)}
-    found = [handler for function in functions.values() for handler in _handlers_from(function)]
-    if not found:
-        raise ConfigError(f"handlers: {module.__name__} marks no function with @on")
-    return found
-
-
-def _handlers_from(function: Callable[..., Any]) -> Iterator[Handler]:
-    # vars(), not getattr(): an object that invents attributes is not a handler.
-    specs: tuple[HandlerSpec, ...] = getattr(function, "__dict__", {}).get(_MARK, ())
+def _handlers_from(
+    function: Callable[..., Any], specs: tuple[HandlerSpec, ...]
+) -> Iterator[Handler]:
     named: dict[str, list[HandlerSpec]] = {}
     for spec in specs:
-        named.setdefault(spec.name or _own_name(function), []).append(spec)
+        named.setdefault(spec.name or own_name(function), []).append(spec)
     for name, group in named.items():
         _check_function(name, function)
         yield _handler(name, function, group)
-
-
-def _own_name(function: Callable[..., Any]) -> str:
-    try:
-        return f"{function.__module__}.{function.__qualname__}"
-    except AttributeError:
-        raise ConfigError(
-            f"handlers: {function!r} has no name; give it @on(..., name=...)"
-        ) from None
 
 
 def _check_function(name: str, function: Callable[..., Any]) -> None:

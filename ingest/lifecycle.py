@@ -1,13 +1,16 @@
-"""What becomes of a delivery after one attempt: the delivery's state machine. Pure.
+"""What becomes of a delivery or a job after one attempt: their state machines. Pure.
 
-``running -> succeeded | waiting (retry) | dead | quarantined`` (design.md, State machines). The
-decision is made here and nowhere else; the store only writes it, fenced by the claim.
+``running -> succeeded | waiting (retry) | dead | quarantined``, and ``started -> success | failure
+| revoked | pending (retry)`` (design.md, State machines). The decision is made here and nowhere
+else; the store only writes it, fenced by the claim.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ingest.backoff import RetryPolicy, next_try
 from ingest.events import AttemptOutcome, AttemptResult, Claimed, DeliveryState, Settled
+from ingest.jobs.states import ClaimedJob, JobOutcome, JobResult, JobState, SettledJob
 
 #: Starts without an outcome after which a delivery is quarantined (design.md, Poison).
 CRASHES_TO_QUARANTINE = 3
@@ -68,3 +71,55 @@ def _next_state(
                 retry_after_ms=result.retry_after_ms,
             )
             return (DeliveryState.DEAD if wake_at is None else DeliveryState.WAITING), wake_at
+
+
+def settle_job(
+    claimed: ClaimedJob,
+    result: JobResult,
+    policy: RetryPolicy,
+    now: int,
+    random: Callable[[], float],
+) -> SettledJob:
+    """Decide the next state of a job after ``result``, which came to be known at ``now``.
+
+    Retries are counted, and their span begins anew with each: a callback may have been made days
+    before it could start.
+    """
+    if result.outcome is JobOutcome.CRASHED:
+        again_at = now + CRASH_WAIT_MS
+        return settle_crash(claimed.id, claimed.starts, claimed.crashes, result, now, again_at)
+    state, wake_at = _next_job_state(claimed, result, policy, now, random)
+    return SettledJob(claimed.id, claimed.starts, state, wake_at, result, now)
+
+
+def settle_crash(
+    job_id: str, starts: int, crashes: int, result: JobResult, now: int, again_at: int
+) -> SettledJob:
+    """Decide the next state of a job whose start never reported; ``crashes`` of them before."""
+    if crashes + 1 < CRASHES_TO_QUARANTINE:
+        return SettledJob(job_id, starts, JobState.PENDING, again_at, result, now)
+    message = f"Its last {CRASHES_TO_QUARANTINE} starts crashed. {result.message}"
+    result = replace(result, code="quarantined", message=message)
+    return SettledJob(job_id, starts, JobState.FAILURE, None, result, now)
+
+
+def _next_job_state(
+    claimed: ClaimedJob,
+    result: JobResult,
+    policy: RetryPolicy,
+    now: int,
+    random: Callable[[], float],
+) -> tuple[JobState, int | None]:
+    match result.outcome:
+        case JobOutcome.SUCCEEDED:
+            return JobState.SUCCESS, None
+        case JobOutcome.CANCELLED:
+            return JobState.REVOKED, None
+        case JobOutcome.PAUSED:
+            return JobState.PENDING, now
+        case JobOutcome.RETRYABLE | JobOutcome.TIMED_OUT:
+            tries = claimed.attempts + 1
+            wake_at = next_try(policy, attempts=tries, first_at=now, now=now, random=random)
+            return (JobState.FAILURE if wake_at is None else JobState.PENDING), wake_at
+        case _:
+            return JobState.FAILURE, None

@@ -45,6 +45,11 @@ IN_FLIGHT_BYTES = Gauge(
     "Bytes of bodies being read or waiting for their commit.",
     multiprocess_mode="livesum",
 )
+DISK_ROOM_BYTES = Gauge(
+    "hookkeeper_disk_room_bytes",
+    "Bytes that may still be written before the receiver refuses events; negative: it does.",
+    multiprocess_mode="mostrecent",
+)
 COMMIT_SECONDS = Histogram(
     "hookkeeper_commit_seconds", "One group commit of accepted events.", buckets=_FAST
 )
@@ -61,6 +66,16 @@ REPUBLISHED = Counter(
 )
 
 # The workers.
+WORKER_THREADS = Gauge(
+    "hookkeeper_worker_threads",
+    "Threads of the living worker processes.",
+    multiprocess_mode="livesum",
+)
+WORKER_THREADS_BUSY = Gauge(
+    "hookkeeper_worker_threads_busy",
+    "How many of them have a message in hand.",
+    multiprocess_mode="livesum",
+)
 MESSAGES = Counter("hookkeeper_messages", "Messages processed.", ["actor", "outcome"])
 MESSAGE_SECONDS = Histogram(
     "hookkeeper_message_seconds",
@@ -84,16 +99,30 @@ WAIT_SECONDS = Histogram(
 TIME_TO_DELIVER_SECONDS = Histogram(
     "hookkeeper_time_to_deliver_seconds", "Received to succeeded.", ["destination"], buckets=_DAY
 )
-FREED = Counter("hookkeeper_freed", "Deliveries taken back from worker processes that died.")
+FREED = Counter("hookkeeper_freed", "Deliveries and jobs taken back from dead worker processes.")
 RECORD_RETRIES = Counter(
     "hookkeeper_record_retries",
     "Outcomes written, or unconfirmed claims undone, again: the database was away.",
 )
 
+# Jobs. Kinds are configured names, and those that we bring.
+JOBS = Counter(
+    "hookkeeper_jobs", "Starts of jobs by the state that they led to.", ["kind", "status"]
+)
+JOB_DURATION_SECONDS = Histogram(
+    "hookkeeper_job_duration_seconds", "One start of one job.", ["kind"], buckets=_WORK
+)
+JOB_WAIT_SECONDS = Histogram(
+    "hookkeeper_job_wait_seconds",
+    "Eligible to started; deliberate delay excluded.",
+    ["kind"],
+    buckets=_DAY,
+)
+
 # What the scheduler reads from the database; the newest writer on the host wins.
 DEPTH = Gauge(
     "hookkeeper_depth",
-    "Deliveries and events by state.",
+    "Deliveries, events and jobs by state.",
     ["queue", "state"],
     multiprocess_mode="mostrecent",
 )
@@ -118,6 +147,12 @@ VIOLATIONS = Gauge(
 SCHEDULER_TICK_TIMESTAMP_SECONDS = Gauge(
     "hookkeeper_scheduler_tick_timestamp_seconds",
     "When a scheduler last finished a round.",
+    multiprocess_mode="mostrecent",
+)
+DEPENDENCY_UP = Gauge(
+    "hookkeeper_dependency_up",
+    "Whether a scheduler reached the broker and the database in its last round: 1 or 0.",
+    ["dependency"],
     multiprocess_mode="mostrecent",
 )
 BUILD_INFO = Gauge(

@@ -8,8 +8,8 @@ from starlette.types import Receive, Scope, Send
 
 from ingest import answers
 from ingest.answers import Answer
-from ingest.errors import HookkeeperError
 from ingest.health import Alive, Health, Ready
+from ingest.lifespan import Living, live
 
 _ENTRANCE = "/in/"
 
@@ -24,7 +24,7 @@ class Endpoint(Protocol):
         """Answer a request whose body is here."""
 
 
-class Startable(Protocol):
+class Startable(Living, Protocol):
     """What stands behind the paths."""
 
     health: Health
@@ -32,12 +32,6 @@ class Startable(Protocol):
     @property
     def receiver(self) -> Endpoint:
         """The endpoint of ``/in/{source}``."""
-
-    async def start(self) -> None:
-        """Begin to accept."""
-
-    async def stop(self) -> None:
-        """Finish what was begun."""
 
 
 class Application(Router):
@@ -74,16 +68,7 @@ class Application(Router):
 
     async def lifespan(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Start, wait for the server to stop, and stop."""
-        await receive()
-        try:
-            await self._reception.start()
-        except HookkeeperError as error:
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
-            return
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self._reception.stop()
-        await send({"type": "lifespan.shutdown.complete"})
+        await live(self._reception, receive, send)
 
 
 async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,7 +10,7 @@ messages after a Redis hiccup or an undecodable message, and replays scripts (re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -24,6 +24,7 @@ from redis.retry import Retry
 
 from ingest.errors import BrokerUnavailable, ConfigError
 from ingest.events import DeliveryRef, DestinationKind
+from ingest.jobs.states import JobRef
 
 logger = structlog.get_logger(__name__)
 
@@ -31,7 +32,16 @@ logger = structlog.get_logger(__name__)
 DISPATCH = "dispatch"
 DELIVER = "deliver"
 PROCESS = "process"
-
+NOTIFY = "notify"
+#: The actor of jobs; a job's own queue is read by it too.
+JOB, JOBS = "job", "jobs"
+#: What makes an attempt of a delivery: people are told by ``notify``.
+ACTORS: Mapping[DestinationKind, str] = {
+    **dict.fromkeys(DestinationKind, NOTIFY),
+    DestinationKind.HTTP: DELIVER,
+    DestinationKind.PYTHON: PROCESS,
+}
+OURS = frozenset({DISPATCH, JOB, *ACTORS.values()})
 #: A message option: its one delivery shares no message, here or when it is published again.
 ALONE = "alone"
 #: In a worker's memory only: the messages that one was made of.
@@ -63,9 +73,7 @@ def build_broker(url: str, middleware: list[Middleware]) -> "WakeBroker":
             url,
             socket_timeout=_SOCKET_SECONDS,
             socket_connect_timeout=_CONNECT_SECONDS,
-            retry=Retry(
-                NoBackoff(), 0
-            ),  # a replayed script delivers twice: research/jobs.md fact 7
+            retry=Retry(NoBackoff(), 0),  # replayed scripts deliver twice: research/jobs.md fact 7
             client_name=_NAMESPACE,
         )
     except ValueError as error:
@@ -78,17 +86,21 @@ def build_broker(url: str, middleware: list[Middleware]) -> "WakeBroker":
 
 def publish_events(broker: "WakeBroker", ids: Sequence[str]) -> None:
     """Wake ``dispatch`` for stored events. Raises BrokerUnavailable; then ``wake_at`` serves."""
-    broker.enqueue_many(
-        [_message(DISPATCH, DISPATCH, part) for part in _parts(ids, EVENTS_A_MESSAGE)]
-    )
+    parts = _parts(ids, EVENTS_A_MESSAGE)
+    broker.enqueue_many([_message(DISPATCH, DISPATCH, part) for part in parts])
 
 
 def publish_deliveries(broker: "WakeBroker", refs: Sequence[DeliveryRef]) -> None:
-    """Wake ``deliver`` and ``process`` for waiting deliveries, one destination a message.
+    """Wake the actors of waiting deliveries, one destination a message.
 
     A delivery that is to run alone has a message of its own. Raises BrokerUnavailable.
     """
     broker.enqueue_many(list(_delivery_messages(refs)))
+
+
+def publish_jobs(broker: "WakeBroker", refs: Sequence[JobRef]) -> None:
+    """Wake ``job`` for pending jobs, one a message. Raises BrokerUnavailable."""
+    broker.enqueue_many([_message(JOB, ref.queue, [ref.id], ref.kind) for ref in refs])
 
 
 def depth(broker: "WakeBroker", queue: str) -> int:
@@ -102,7 +114,7 @@ def depth(broker: "WakeBroker", queue: str) -> int:
 def _delivery_messages(refs: Iterable[DeliveryRef]) -> Iterator[Message[None]]:
     together: dict[tuple[str, str, str], list[str]] = {}
     for ref in refs:
-        actor = DELIVER if ref.kind is DestinationKind.HTTP else PROCESS
+        actor = ACTORS[ref.kind]
         if ref.alone:
             yield _message(actor, ref.queue, [ref.id], ref.destination).copy(options={ALONE: True})
         else:
@@ -315,12 +327,11 @@ class _WakeConsumer(_RedisConsumer):
             message.queue_name == self.queue_name
             and message.actor_name in self.broker.actors
             and isinstance(message.message_id, str)
-            and isinstance(message.kwargs, dict)
-            and isinstance(message.options, dict)
+            and all(isinstance(part, dict) for part in (message.kwargs, message.options))
             and isinstance(message.options.get("redis_message_id"), str)
             and "eta" not in message.options
         )
-        if not whole or message.actor_name not in {DISPATCH, DELIVER, PROCESS}:
+        if not whole or message.actor_name not in OURS:
             return whole
         ids = message.kwargs.get("ids")
         return (
@@ -370,7 +381,7 @@ def _share(one: Message[Any], other: Message[Any]) -> bool:
     """Whether two messages may be run as one: a suspect's never is."""
     return (
         one.actor_name == other.actor_name
-        and one.actor_name in {DISPATCH, DELIVER, PROCESS}
+        and one.actor_name in OURS - {JOB}  # a job takes long: it has a thread for itself
         and one.kwargs["destination"] == other.kwargs["destination"]
         and not (one.options.get(ALONE) or other.options.get(ALONE))
         and len(one.kwargs["ids"]) + len(other.kwargs["ids"]) <= DELIVERIES_A_MESSAGE

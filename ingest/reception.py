@@ -56,7 +56,8 @@ class Reception:
             timeout_seconds=settings.commit_timeout_seconds,
         )
         self._in_flight = InFlight(settings.max_in_flight)
-        self.health = Health(self._writer, Disk(_folders(settings), settings.disk_low_water))
+        self._disk = Disk(_folders(settings), settings.disk_low_water)
+        self.health = Health(self._writer, self._disk)
         self.receiver = Receiver(
             config=lambda: snapshot.config,
             acceptor=self._writer,
@@ -98,6 +99,7 @@ class Reception:
 
     async def _tick(self) -> None:
         while True:
+            metrics.DISK_ROOM_BYTES.set(self._disk.room)
             await asyncio.sleep(_TICK_SECONDS)
             metrics.IN_FLIGHT_BYTES.set(self._in_flight.held)
             try:

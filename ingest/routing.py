@@ -5,9 +5,10 @@ from functools import cache
 
 from ingest.backoff import RetryPolicy
 from ingest.config.model import Config, Destination
+from ingest.event_view import OWN_SOURCE
 from ingest.events import DestinationKind, Event, Target
 from ingest.handlers import Handler
-from ingest.patterns import NOT_JSON
+from ingest.patterns import NOT_JSON, Pattern
 
 
 def match(config: Config, handlers: Mapping[str, Handler], event: Event) -> tuple[Target, ...]:
@@ -27,14 +28,19 @@ def match(config: Config, handlers: Mapping[str, Handler], event: Event) -> tupl
 
     targets: dict[str, Target] = {}
     for route in config.routes:
-        if route.pattern.wants(event, document):
+        if _concerns(route.pattern, event) and route.pattern.wants(event, document):
             for name in route.to:
-                destination = config.destinations[name]
-                targets[name] = Target(name, destination.kind, destination.queue)
+                to = config.destinations[name]
+                targets[name] = Target(name, to.kind, to.queue, to.digest_ms)
     for handler in handlers.values():
-        if any(pattern.wants(event, document) for pattern in handler.patterns):
+        if any(_concerns(each, event) and each.wants(event, document) for each in handler.patterns):
             targets[handler.name] = Target(handler.name, DestinationKind.PYTHON, handler.queue)
     return tuple(targets.values())
+
+
+def _concerns(pattern: Pattern, event: Event) -> bool:
+    """Whether a pattern may match: what Hookkeeper itself tells goes only where it is asked for."""
+    return event.source != OWN_SOURCE or pattern.source == OWN_SOURCE
 
 
 def looks_inside(config: Config, handlers: Mapping[str, Handler]) -> bool:

@@ -300,11 +300,17 @@ def dramatiq_children(parent: int) -> list[int]:
 
 @contextmanager
 def running_pipeline(
-    folder: Path, database_url: str, broker_url: str, sink: Sink, **settings: str
+    folder: Path,
+    database_url: str,
+    broker_url: str,
+    sink: Sink,
+    *,
+    handlers: str = HANDLERS,
+    **settings: str,
 ) -> Iterator[Pipeline]:
     """Start a pipeline in an empty folder, on servers that the test owns; stop it after."""
     (folder / "bodies").mkdir()
-    (folder / "handlers.py").write_text(HANDLERS)
+    (folder / "handlers.py").write_text(handlers)
     (folder / "hookkeeper.toml").write_text(CONFIG.format(sink=sink.url("")))
     for name, secret in (("secret", SECRET), ("destination_secret", DESTINATION_SECRET)):
         (folder / name).write_text(secret)
@@ -316,6 +322,7 @@ def running_pipeline(
         "HOOKKEEPER_BROKER_URL": broker_url,
         "HOOKKEEPER_PORT": str(port),
         "HOOKKEEPER_METRICS_PORT": str(metrics_port),
+        "HOOKKEEPER_CONSOLE_PORT": "0",
         "PYTHONPATH": str(Path(__file__).parent.parent),
         **{f"HOOKKEEPER_{name.upper()}": value for name, value in settings.items()},
     }

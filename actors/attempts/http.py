@@ -12,7 +12,7 @@ from actors.attempts.signature import signature_headers
 from ingest.backoff import retry_after_ms
 from ingest.config.model import Destination
 from ingest.errors import ConfigError
-from ingest.events import AttemptOutcome, AttemptResult, Claimed
+from ingest.events import AttemptOutcome, AttemptResult, Claimed, DestinationKind
 from ingest.outbound import AddressRefused, Answer, Door, OutboundFailed
 
 _GONE = 410
@@ -23,8 +23,11 @@ _PARENT_DIGITS = 16
 async def attempt(
     door: Door, destination: Destination | None, claimed: Claimed, now: int
 ) -> AttemptResult:
-    """Post ``claimed`` to its destination; None where the configuration has no such one now."""
-    if destination is None:
+    """Post ``claimed`` to its destination; None where the configuration has no such one now.
+
+    Nor has it one where people are told now, under the same name: they get messages, no bodies.
+    """
+    if destination is None or destination.kind is not DestinationKind.HTTP:
         return _unknown(claimed.destination)
     try:
         answer = await door.post(

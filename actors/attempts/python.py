@@ -70,14 +70,19 @@ async def _finish(handler: Handler, coroutine: Coroutine[Any, Any, Any]) -> Atte
 
 
 def failure(error: BaseException) -> AttemptResult:
-    """Judge an exception of a handler; the message names it and the line that raised it."""
+    """Judge an exception of a handler."""
+    if isinstance(error, Permanent):
+        return AttemptResult(AttemptOutcome.PERMANENT, "permanent", cleaned(str(error)))
+    return AttemptResult(AttemptOutcome.RETRYABLE, "handler_error", described(error))
+
+
+def described(error: BaseException) -> str:
+    """Name an exception of a user's code and the line that raised it."""
     text = f"{type(error).__name__}: {error}"
     frames = traceback.extract_tb(error.__traceback__)
     if frames:
         text += f" ({frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name})"
-    if isinstance(error, Permanent):
-        return AttemptResult(AttemptOutcome.PERMANENT, "permanent", cleaned(str(error)))
-    return AttemptResult(AttemptOutcome.RETRYABLE, "handler_error", cleaned(text))
+    return cleaned(text)
 
 
 def cleaned(text: str) -> str:

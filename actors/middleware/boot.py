@@ -15,6 +15,7 @@ from typing import BinaryIO, cast
 import structlog
 from dramatiq import Broker, Middleware, Worker
 
+from actors import kinds, observing
 from actors.runtime import Runtime
 from ingest import __version__, exposition, logs, metrics
 from ingest.errors import ConfigError, StoreRefused, StoreUnavailable
@@ -46,16 +47,20 @@ class Boot(Middleware):
                 self._open()
         except (ConfigError, StoreRefused) as error:
             raise SystemExit(f"The worker does not start: {error}") from None
-        for handler in runtime.loaded.handlers.values():
-            broker.declare_queue(handler.queue)
+        own = {handler.queue for handler in runtime.loaded.handlers.values()}
+        for queue in sorted(own | {job.queue for job in runtime.loaded.jobs.values()}):
+            broker.declare_queue(queue)
         directory = settings.data / "metrics"
         self._server = exposition.serve(settings.metrics_host, settings.metrics_port, directory)
         metrics.BUILD_INFO.labels(__version__).set(1)
+        metrics.WORKER_THREADS.set(runtime.threads)
+        observing.known_jobs({*kinds.built_in(), *runtime.loaded.jobs})
         logger.info(
             "worker.started",
             worker_id=runtime.worker_id,
             threads=runtime.threads,
             handlers=len(runtime.loaded.handlers),
+            jobs=len(runtime.loaded.jobs),
             destinations=len(runtime.loaded.config.destinations),
         )
 

@@ -1,4 +1,4 @@
-"""One destination never holds every worker thread of a process.
+"""One destination, or one kind of jobs, never holds every worker thread of a process.
 
 What comes for a destination that has its share of the threads waits a moment, as long as that
 destination gets on: its threads are free again within milliseconds. Otherwise it is parked: its
@@ -12,9 +12,13 @@ import threading
 import time
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Sequence
+from typing import Generic, TypeVar
 
 from ingest.events import DeliveryRef
+from ingest.jobs.states import JobRef
 from ingest.queue import DELIVERIES_A_MESSAGE
+
+Ref = TypeVar("Ref", DeliveryRef, JobRef)
 
 PARKED_LIMIT = 2_000  # ids a destination
 PATIENCE_SECONDS = 0.2
@@ -22,7 +26,7 @@ _SHARE = 4  # a destination may hold one thread in four
 _STILL_SECONDS = 1.0  # nothing began or ended for a destination for so long: it is slow, or hangs
 
 
-class Bulkhead:
+class Bulkhead(Generic[Ref]):
     """Counts the threads that each destination holds; ``threads`` are the process's."""
 
     def __init__(self, threads: int, patience_seconds: float = PATIENCE_SECONDS) -> None:
@@ -31,9 +35,9 @@ class Bulkhead:
         self._changed = threading.Condition()
         self._changed_at: dict[str, float] = {}
         self._held: Counter[str] = Counter()
-        self._parked: defaultdict[str, OrderedDict[str, DeliveryRef]] = defaultdict(OrderedDict)
+        self._parked: defaultdict[str, OrderedDict[str, Ref]] = defaultdict(OrderedDict)
 
-    def enter(self, destination: str, refs: Sequence[DeliveryRef]) -> bool:
+    def enter(self, destination: str, refs: Sequence[Ref]) -> bool:
         """Take a thread for ``destination``, or park ``refs`` and return False."""
         with self._changed:
             if self._has_room(destination) or self._gets_room(destination):
@@ -46,7 +50,7 @@ class Bulkhead:
                     parked.setdefault(ref.id, ref)
             return False
 
-    def leave(self, destination: str) -> list[DeliveryRef]:
+    def leave(self, destination: str) -> list[Ref]:
         """Give the thread back; return what to publish now: a message's worth, or all at last."""
         with self._changed:
             self._held[destination] -= 1

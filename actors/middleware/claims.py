@@ -8,11 +8,9 @@ its neighbours take long, is given back.
 # ruff: noqa: ARG002 - the signatures are dramatiq's
 
 import random
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
 
 import structlog
 from dramatiq import Broker, MessageProxy, Middleware, Worker
@@ -22,29 +20,27 @@ from actors import observing
 from actors.batch import CURRENT, UNFINISHED, Batch, Outcome
 from actors.middleware.bulkhead import Bulkhead
 from actors.middleware.holding import Holding
+from actors.middleware.insisting import insist
 from actors.middleware.limits import end_process
 from actors.publishing import wake_deliveries
 from actors.runtime import Runtime
-from ingest import metrics, routing
+from ingest import routing
 from ingest.errors import StoreUnavailable
 from ingest.events import (
     AttemptOutcome,
     AttemptResult,
     Claimed,
     DeliveryRef,
-    DestinationKind,
     Settled,
 )
 from ingest.lifecycle import settle
-from ingest.queue import ALONE, DELIVER, PROCESS, WakeBroker
+from ingest.queue import ACTORS, ALONE, WakeBroker
 from ingest.store import claims
 
 logger = structlog.get_logger(__name__)
 
-T = TypeVar("T")
-_FIRST_WAIT_SECONDS = 0.1
-_LONGEST_WAIT_SECONDS = 3.0
-_GIVE_UP_SECONDS = 10.0  # after the process was told to stop, with the database away
+#: A kind for each actor: on the wire, the actor is all that is left of it.
+_KINDS = {actor: kind for kind, actor in ACTORS.items()}
 
 _TIMED_OUT = AttemptResult(
     AttemptOutcome.TIMED_OUT, "timeout", "It was stopped at its time limit and did not react."
@@ -57,11 +53,11 @@ _UNRECORDABLE = AttemptResult(
 
 
 class Claims(Middleware):
-    """Claims for ``deliver`` and ``process``; other actors pass untouched."""
+    """Claims for the actors that make attempts; others pass untouched."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._bulkhead = Bulkhead(runtime.threads)
+        self._bulkhead: Bulkhead[DeliveryRef] = Bulkhead(runtime.threads)
         self._holding = Holding()
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
@@ -71,7 +67,7 @@ class Claims(Middleware):
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         """Claim a message's deliveries; without any the actor finds nothing to do."""
         CURRENT.set(None)
-        if message.actor_name not in {DELIVER, PROCESS} or self._runtime.stopping.is_set():
+        if message.actor_name not in _KINDS or self._runtime.stopping.is_set():
             return
         destination = _destination(message)
         if not self._bulkhead.enter(destination, _refs(message)):
@@ -135,8 +131,9 @@ class Claims(Middleware):
     def _undo_claim(self, broker: Broker, ids: Sequence[str]) -> None:
         """Give back what was claimed if the commit did happen: nobody would ever work on it."""
         runtime = self._runtime
-        refs = self._insist(
-            lambda: claims.release_unconfirmed(runtime.database, runtime.worker_id, ids)
+        refs = insist(
+            lambda: claims.release_unconfirmed(runtime.database, runtime.worker_id, ids),
+            runtime.stopping,
         )
         if refs:
             logger.warning("claims.undone", deliveries=len(refs))
@@ -176,34 +173,15 @@ class Claims(Middleware):
         """Record until the database has it, or until a stopping process has to give up."""
         loaded, runtime = self._runtime.loaded, self._runtime
         caps = routing.caps(loaded.config, loaded.handlers)
-        recorded = self._insist(
-            lambda: claims.record(runtime.database, runtime.worker_id, settled, caps)
+        recorded = insist(
+            lambda: claims.record(runtime.database, runtime.worker_id, settled, caps),
+            runtime.stopping,
         )
         if recorded is None:
             return []
         if recorded.fenced:
             logger.warning("claims.fenced", deliveries=recorded.fenced)
         return recorded.freed
-
-    def _insist(self, step: Callable[[], T]) -> T | None:
-        """Repeat a transaction until it is committed.
-
-        None: this process is to stop and cannot wait any longer. Its lease will run out, and the
-        scheduler gives back what it holds.
-        """
-        wait_seconds, give_up_at = _FIRST_WAIT_SECONDS, None
-        while True:
-            try:
-                return step()
-            except StoreUnavailable:
-                metrics.RECORD_RETRIES.inc()
-                if self._runtime.stopping.is_set():
-                    give_up_at = give_up_at or time.monotonic() + _GIVE_UP_SECONDS
-                    if time.monotonic() >= give_up_at:
-                        logger.exception("claims.given_up")
-                        return None
-            time.sleep(wait_seconds)
-            wait_seconds = min(_LONGEST_WAIT_SECONDS, wait_seconds * 2)
 
     def _write_alone(self, outcome: Outcome) -> list[DeliveryRef]:
         """Record one delivery of a batch that was rejected: as it is, else in plain words."""
@@ -246,7 +224,7 @@ def _destination(message: MessageProxy) -> str:
 
 
 def _refs(message: MessageProxy) -> list[DeliveryRef]:
-    kind = DestinationKind.HTTP if message.actor_name == DELIVER else DestinationKind.PYTHON
+    kind = _KINDS[message.actor_name]
     alone = bool(message.options.get(ALONE))
     return [
         DeliveryRef(id_, _destination(message), kind, message.queue_name, alone)

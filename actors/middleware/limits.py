@@ -2,8 +2,8 @@
 
 Innermost of all middleware, so that nothing is interrupted while outcomes are being recorded:
 dramatiq's own stands second, and its interrupt then kills the thread and loses the message
-(research/jobs.md fact 4). Deliveries arm a limit each for themselves. The interrupt is raised
-under the lock that ``disarm`` takes, so after ``disarm`` none can come any more.
+(research/jobs.md fact 4). Deliveries and jobs arm a limit each for themselves. The interrupt is
+raised under the lock that ``disarm`` takes, so after ``disarm`` none can come any more.
 
 An interrupt cannot reach a thread inside a C call. Such a thread holds its deliveries for ever,
 so the process ends ``HARD_GRACE_SECONDS`` after the limit; they then run alone in a child, which
@@ -24,15 +24,18 @@ from dramatiq import Broker, MessageProxy, Middleware, Worker
 from dramatiq.middleware.threading import raise_thread_exception
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
-from ingest.queue import DELIVER, DISPATCH, PROCESS
+from ingest.queue import OURS
 
 logger = structlog.get_logger(__name__)
 
 HARD_GRACE_SECONDS = 30.0
 EXIT_STATUS = 70  # EX_SOFTWARE
 _INTERVAL_SECONDS = 0.2
-_OWN = frozenset({DISPATCH, DELIVER, PROCESS})
 _USERS_LIMIT_MS = 600_000.0  # for actors that a user declares, as in dramatiq
+
+
+#: After how many seconds what is raised in a thread.
+Interrupt = tuple[float, type[BaseException]]
 
 
 def end_process() -> None:
@@ -48,8 +51,8 @@ class Limits(Middleware):
     def __init__(self, end: Callable[[], None] = end_process) -> None:
         self._end = end
         self._lock = threading.Lock()
-        self._soft: dict[int, float] = {}
-        self._hard: dict[int, float] = {}
+        self._interrupts: dict[int, list[Interrupt]] = {}
+        self._ends: dict[int, float] = {}
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -59,35 +62,39 @@ class Limits(Middleware):
         return {"time_limit"}
 
     @contextmanager
-    def limit(self, seconds: float) -> Iterator[None]:
-        """Raise TimeLimitExceeded in this thread when the block takes longer."""
-        self.arm(seconds)
+    def limit(self, seconds: float, *warnings: Interrupt) -> Iterator[None]:
+        """Raise TimeLimitExceeded in this thread when the block takes longer.
+
+        ``warnings``: what else to raise in it, each once and after so many seconds.
+        """
+        self.arm(seconds, *warnings)
         try:
             yield
         finally:
             self.disarm()
 
-    def arm(self, seconds: float) -> None:
+    def arm(self, seconds: float, *warnings: Interrupt) -> None:
         """Start the clock for this thread."""
         with self._lock:
-            due = time.monotonic() + seconds
-            self._soft[threading.get_ident()] = due
-            self._hard[threading.get_ident()] = due + HARD_GRACE_SECONDS
+            now, thread = time.monotonic(), threading.get_ident()
+            interrupts: list[Interrupt] = [*warnings, (seconds, TimeLimitExceeded)]
+            self._interrupts[thread] = [(now + after, error) for after, error in interrupts]
+            self._ends[thread] = now + seconds + HARD_GRACE_SECONDS
 
     def disarm(self) -> None:
         """Stop the clock; an interrupt that is already on its way is raised here at the latest."""
         with self._lock:
-            self._soft.pop(threading.get_ident(), None)
-            self._hard.pop(threading.get_ident(), None)
+            self._interrupts.pop(threading.get_ident(), None)
+            self._ends.pop(threading.get_ident(), None)
 
     def check(self, now: float) -> None:
         """Interrupt every thread that is over its limit at ``now``."""
         with self._lock:
-            for thread, due in list(self._soft.items()):
-                if now >= due:
-                    del self._soft[thread]
-                    raise_thread_exception(thread, TimeLimitExceeded)  # type: ignore[no-untyped-call]  # dramatiq leaves it unannotated
-            stuck = [thread for thread, due in self._hard.items() if now >= due]
+            for thread, interrupts in self._interrupts.items():
+                if interrupts and now >= interrupts[0][0]:
+                    _, error = interrupts.pop(0)
+                    raise_thread_exception(thread, error)  # type: ignore[no-untyped-call]  # dramatiq leaves it unannotated
+            stuck = [thread for thread, due in self._ends.items() if now >= due]
         if stuck:
             logger.critical("worker.thread_stuck", threads=len(stuck), grace=HARD_GRACE_SECONDS)
             self._end()
@@ -114,7 +121,7 @@ class Limits(Middleware):
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         """Arm the limit of a user's own actor; ours arm one for each delivery."""
-        if message.actor_name not in _OWN:
+        if message.actor_name not in OURS:
             options = broker.get_actor(message.actor_name).options
             self.arm(float(options.get("time_limit", _USERS_LIMIT_MS)) / 1_000)
 

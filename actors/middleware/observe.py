@@ -18,6 +18,7 @@ class Observe(Middleware):
             actor=message.actor_name, message_id=message.message_id
         )
         message.options["hookkeeper_started"] = time.monotonic()
+        metrics.WORKER_THREADS_BUSY.inc()
 
     def after_process_message(
         self,
@@ -36,6 +37,7 @@ class Observe(Middleware):
 
     def _count(self, message: MessageProxy, outcome: str) -> None:
         started = message.options.pop("hookkeeper_started", time.monotonic())
+        metrics.WORKER_THREADS_BUSY.dec()
         metrics.MESSAGES.labels(message.actor_name, outcome).inc()
         metrics.MESSAGE_SECONDS.labels(message.actor_name).observe(time.monotonic() - started)
         structlog.contextvars.unbind_contextvars("actor", "message_id")

@@ -4,9 +4,11 @@ from dramatiq import Middleware
 
 from actors.middleware.boot import Boot
 from actors.middleware.claims import Claims
+from actors.middleware.job_claims import JobClaims
 from actors.middleware.lease import Lease
 from actors.middleware.loop import Loop
 from actors.middleware.observe import Observe
+from actors.middleware.resources import ResourceHooks
 from actors.middleware.watch import Watch
 from actors.runtime import Runtime
 
@@ -20,9 +22,11 @@ def ordered(runtime: Runtime) -> list[Middleware]:
     return [
         Boot(runtime),
         Loop(runtime),
+        ResourceHooks(runtime),
         Watch(runtime),
         Lease(runtime),
         Observe(),
         Claims(runtime),
+        JobClaims(runtime),
         runtime.limits,
     ]

@@ -9,11 +9,14 @@ import typer
 from ingest import __version__
 from ingest.cli import (
     configuration,
+    console,
     database,
     dead,
     destinations,
     doctor,
     events,
+    export,
+    jobs,
     output,
     send,
     sink,
@@ -67,7 +70,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(epilog=EXPLANATION)(_top)
-    _add(app, up.up, web.web, worker.worker, worker.scheduler)
+    _add(app, up.up, web.web, worker.worker, worker.scheduler, console.console)
     _add(app, configuration.init, database.migrate, database.backup)
     config = _group("The file hookkeeper.toml.")
     config.command("check")(configuration.check)
@@ -76,7 +79,8 @@ def build() -> typer.Typer:
     app.add_typer(_events(), name="events")
     app.add_typer(_dead(), name="dead")
     app.add_typer(_destinations(), name="destinations")
-    _add(app, tail.tail, verify.verify, doctor.doctor, sink.sink, version)
+    app.add_typer(_jobs(), name="jobs")
+    _add(app, export.export, tail.tail, verify.verify, doctor.doctor, sink.sink, version)
     return app
 
 
@@ -101,10 +105,21 @@ def _dead() -> typer.Typer:
 
 
 def _destinations() -> typer.Typer:
-    group = _group("Where events go: list, pause and resume.")
+    group = _group("Where events go: list, pause, resume and test.")
     group.command("list")(destinations.list_)
     group.command("pause")(destinations.pause)
     group.command("resume")(destinations.resume)
+    group.command("test")(destinations.try_)
+    return group
+
+
+def _jobs() -> typer.Typer:
+    group = _group("Background work: list, show, cancel, pause and resume.")
+    group.command("list")(jobs.list_)
+    group.command("show")(jobs.show)
+    group.command("cancel")(jobs.cancel)
+    group.command("pause")(jobs.pause)
+    group.command("resume")(jobs.resume)
     return group
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ingest import __version__
 from ingest.cli import output
+from ingest.cli.console import LOOPBACK
 from ingest.cli.readiness import origin
 from ingest.cli.redis_server import PrivateRedis
 from ingest.config.settings import masked
@@ -25,11 +26,14 @@ def print_ready(
     """Print the banner, or the same as one JSON line. ``facts``: of ``config check --json``."""
     receiver = origin(environ["HOOKKEEPER_HOST"], environ["HOOKKEEPER_PORT"])
     metrics = origin(environ["HOOKKEEPER_METRICS_HOST"], environ["HOOKKEEPER_METRICS_PORT"])
+    console = origin(LOOPBACK, environ["HOOKKEEPER_CONSOLE_PORT"])
     broker = f"{redis.program}, private" if redis else masked(environ["HOOKKEEPER_BROKER_URL"])
     ready = {
         "ready": True,
         "receiver": receiver,
         "sources": {name: f"{receiver}/in/{name}" for name in facts["sources"]},
+        "console": f"{console}/api/v1",
+        "console_token": environ["HOOKKEEPER_CONSOLE_TOKEN"],
         "metrics": f"{metrics}/metrics",
         "database": masked(environ["HOOKKEEPER_DATABASE_URL"]),
         "broker": broker,
@@ -46,12 +50,22 @@ def _banner(ready: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     rows = [("receiver", ready["receiver"])]
     for name, address in ready["sources"].items():
         rows.append(("source", f"{address}  ({facts['sources'][name]})"))
+    rows.append(("console", f"{ready['console']}  (token: {_shown(ready['console_token'])})"))
     rows += [(name, ready[name]) for name in ("metrics", "database", "broker")]
     days = ready["retention_days"]
     rows.append(("retention", f"events are deleted {days} days after receipt"))
     lines = [f"Hookkeeper {__version__} is ready. Ctrl-C stops it.", ""]
     lines += [f"  {name:<10} {value}" for name, value in rows]
     return "\n".join([*lines, "", *_try_it(facts["sources"]), ""])
+
+
+def _shown(reference: str) -> str:
+    """Where a secret is, as short as it can be said here."""
+    kind, _, name = reference.partition(":")
+    path = Path(name)
+    if kind == "file" and path.is_relative_to(Path.cwd()):
+        return f"file:{path.relative_to(Path.cwd())}"
+    return reference
 
 
 def _try_it(sources: Mapping[str, str]) -> list[str]:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ingest.cli import output
-from ingest.cli.exits import CommandFailed
+from ingest.cli.exits import CommandFailed, Exit
 from ingest.cli.output import Json
-from ingest.events import DestinationKind
+from ingest.events import AttemptOutcome, DestinationKind
 
 if TYPE_CHECKING:
     from ingest.config.model import Config
@@ -91,6 +91,29 @@ def resume(name: Name, as_json: Json = False) -> None:
         output.document({"name": name, "paused": False})
     else:
         print(f"{name} is running again.")
+
+
+def try_(name: Name, as_json: Json = False) -> None:
+    """Send a test to a destination, now, and say what came of it. No pipeline has to run."""
+    import json
+    import subprocess
+    import sys
+
+    # In a process of its own: what sends belongs to the workers, which no command imports.
+    ran = subprocess.run(
+        [sys.executable, "-m", "actors.trial", name], stdout=subprocess.PIPE, check=False
+    )
+    if ran.returncode != 0:
+        raise CommandFailed(f"nothing was sent to {name}; see above", Exit.USAGE)
+    result = json.loads(ran.stdout.splitlines()[-1])
+    succeeded = result["outcome"] == AttemptOutcome.SUCCEEDED
+    if as_json:
+        output.document({"name": name, **result})
+        raise SystemExit(Exit.OK if succeeded else Exit.FAILED)
+    said = output.printable(result["message"])
+    if not succeeded:
+        raise CommandFailed(f"{name} did not take it: {result['outcome']}, {said}")
+    print(f"{name} took a test message ({result['code']}). {said}".strip())
 
 
 def _known(config: "Config") -> dict[str, DestinationKind]:

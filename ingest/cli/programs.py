@@ -7,10 +7,11 @@ from socket import socket
 
 from ingest.cli.processes import Command
 
-#: Each longer than the process's own bound (ingest/cli/web.py, ingest/cli/worker.py).
+#: Each longer than the process's own bound (ingest/cli/web.py, worker.py, console.py).
 _WEB_STOP_SECONDS = 15.0
 _WORKER_STOP_SECONDS = 25.0
 _SCHEDULER_STOP_SECONDS = 10.0
+_CONSOLE_STOP_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -38,3 +39,9 @@ class Programs:
         """The scheduler."""
         argv = self.hookkeeper("scheduler")
         return Command("scheduler", argv, self.environ, _SCHEDULER_STOP_SECONDS)
+
+    def console(self, listener: socket) -> Command:
+        """The console, on a socket that it inherits."""
+        descriptor = listener.fileno()
+        argv = self.hookkeeper("console", "--fd", str(descriptor))
+        return Command("console", argv, self.environ, _CONSOLE_STOP_SECONDS, (descriptor,))

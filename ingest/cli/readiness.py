@@ -1,4 +1,4 @@
-"""Wait until the receiver answers ``GET /readyz`` with 200."""
+"""Wait until a server of ours answers ``GET /readyz`` with 200."""
 
 import asyncio
 
@@ -20,8 +20,8 @@ def origin(host: str, port: int | str) -> str:
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
-async def wait_ready(host: str, port: int) -> None:
-    """Return once the receiver is ready. Raises CommandFailed with its answer after 60 s."""
+async def wait_ready(name: str, host: str, port: int) -> None:
+    """Return once a server is ready. Raises CommandFailed with its answer after 60 s."""
     deadline = asyncio.get_running_loop().time() + _READY_SECONDS
     answer = b"it never answered"
     while asyncio.get_running_loop().time() < deadline:
@@ -33,7 +33,7 @@ async def wait_ready(host: str, port: int) -> None:
             return
         await asyncio.sleep(0.05)
     said = answer.rpartition(b"\r\n\r\n")[2].decode(errors="replace")
-    raise CommandFailed(f"the receiver is not ready after {_READY_SECONDS:.0f} s: {said}")
+    raise CommandFailed(f"{name} is not ready after {_READY_SECONDS:.0f} s: {said}")
 
 
 async def _ask(host: str, port: int) -> bytes:

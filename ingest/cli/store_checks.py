@@ -96,17 +96,15 @@ def _check_lag(database: Database) -> Iterator[Finding]:
     depths = ledger.depths(database)
     waiting = sum(depth.count for depth in depths if depth.oldest_age_ms is not None)
     late = max((depth.oldest_age_ms or 0 for depth in depths), default=0)
-    message = f"{waiting:,} wait, nothing is late"
+    resting = [each.name for each in paused(database)]
+    aside = f" (paused: {', '.join(resting)})" if resting else ""
+    message = f"{waiting:,} wait, nothing is late{aside}"
     if late >= _LATE_MS:
-        message = f"{waiting:,} wait; the oldest is due since {output.ago(late)}"
+        message = f"{waiting:,} wait; the oldest is due since {output.ago(late)}{aside}"
     if late < _LATE_MS:
         yield ok("scheduler", message)
     else:
         advice = "See that a scheduler runs (hookkeeper scheduler) and that workers keep up."
-        stopped = [each.name for each in paused(database)]
-        if stopped:
-            yield warn("scheduler", message, f"These are paused and wait: {', '.join(stopped)}.")
-            return
         yield (fail if late >= _VERY_LATE_MS else warn)("scheduler", message, advice)
 
 

@@ -1,8 +1,8 @@
 """The processes of one folder, from first start to last stop.
 
-The supervisor owns the listening socket, so that a receiver that dies refuses no connection,
+The supervisor owns the listening sockets, so that a receiver that dies refuses no connection,
 and starts things in the order in which they need each other: Redis, schema, web, workers,
-scheduler.
+scheduler, console.
 """
 
 import asyncio
@@ -13,10 +13,12 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
 from socket import socket
 from typing import Any
 
 from ingest.cli.banner import print_ready
+from ingest.cli.console import LOOPBACK
 from ingest.cli.demo import write_demo
 from ingest.cli.exits import CommandFailed, Exit
 from ingest.cli.folder import Folder
@@ -42,6 +44,7 @@ def prepare(
     metrics_setting = "HOOKKEEPER_METRICS_PORT"
     with listen(settings.metrics_host, settings.metrics_port, setting=metrics_setting) as metrics:
         metrics_port = metrics.getsockname()[1]
+    console = listen(LOOPBACK, settings.console_port, setting="HOOKKEEPER_CONSOLE_PORT")
     write_demo(settings, environ)
     given = {
         "CONFIG": settings.config_path,
@@ -52,9 +55,25 @@ def prepare(
         "PORT": listener.getsockname()[1],
         "METRICS_HOST": settings.metrics_host,
         "METRICS_PORT": metrics_port,
+        "CONSOLE_PORT": console.getsockname()[1],
+        "CONSOLE_TOKEN": settings.console_token,
     }
     environ = {**environ, **{f"HOOKKEEPER_{name}": str(value) for name, value in given.items()}}
-    return Supervisor(settings, environ, folder, listener, redis, as_json=as_json)
+    listeners = Listeners(listener, console)
+    return Supervisor(settings, environ, folder, listeners, redis, as_json=as_json)
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """The sockets that the supervisor holds open while their processes come and go."""
+
+    web: socket
+    console: socket
+
+    def close(self) -> None:
+        """Refuse what comes from now on."""
+        self.web.close()
+        self.console.close()
 
 
 class Supervisor:
@@ -65,7 +84,7 @@ class Supervisor:
         settings: Settings,
         environ: Mapping[str, str],
         folder: Folder,
-        listener: socket,
+        listeners: Listeners,
         redis: PrivateRedis | None,
         *,
         as_json: bool,
@@ -73,7 +92,7 @@ class Supervisor:
         self._settings = settings
         self._environ = environ
         self._folder = folder
-        self._listener = listener
+        self._listeners = listeners
         self._redis = redis
         self._as_json = as_json
         self._programs = Programs(environ)
@@ -119,11 +138,14 @@ class Supervisor:
         facts, _ = await asyncio.gather(
             self._finished("config", "check", "--json"), self._finished("migrate", "--json")
         )
-        web_ready = wait_ready(self._settings.host, self._listener.getsockname()[1])
-        await self._begin(self._programs.web(self._listener), web_ready)
+        web, console = self._listeners.web, self._listeners.console
+        web_ready = wait_ready("the receiver", self._settings.host, web.getsockname()[1])
+        await self._begin(self._programs.web(web), web_ready)
         for number in range(1, self._settings.workers + 1):
             await self._begin(self._programs.worker(number))
         await self._begin(self._programs.scheduler())
+        console_ready = wait_ready("the console", LOOPBACK, console.getsockname()[1])
+        await self._begin(self._programs.console(console), console_ready)
         self._folder.announce(self._whereabouts())
         print_ready(facts, self._environ, self._redis, as_json=self._as_json)
 
@@ -171,7 +193,7 @@ class Supervisor:
 
     async def _stop(self) -> None:
         """First what takes work in, last what the others need. Bounded by each one's own bound."""
-        self._listener.close()
+        self._listeners.close()
         web = [child for name, child in self._children.items() if name == "web"]
         redis = [child for name, child in self._children.items() if name == "redis"]
         others = [child for child in self._children.values() if child not in web + redis]
@@ -183,7 +205,7 @@ class Supervisor:
 
     def _whereabouts(self) -> dict[str, object]:
         """What run.json tells the commands of this folder."""
-        names = ("DATABASE_URL", "BROKER_URL", "HOST", "PORT", "METRICS_PORT")
+        names = ("DATABASE_URL", "BROKER_URL", "HOST", "PORT", "METRICS_PORT", "CONSOLE_PORT")
         found = {name.lower(): self._environ[f"HOOKKEEPER_{name}"] for name in names}
         return {**found, "pid": os.getpid()}
 

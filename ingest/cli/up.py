@@ -20,8 +20,9 @@ def up(
 ) -> None:
     """Run the whole pipeline of this folder.
 
-    That is the receiver, workers, scheduler and, where none is given, a private Redis. Without
-    hookkeeper.toml it writes a demo one. Ctrl-C stops everything in order, a second one at once.
+    That is the receiver, workers, scheduler, console and, where none is given, a private Redis.
+    Without hookkeeper.toml it writes a demo one. Ctrl-C stops everything in order, a second one
+    at once.
     """
     import asyncio
 

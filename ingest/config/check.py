@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from ingest.config.mistakes import did_you_mean
 from ingest.config.model import Config, Source
 from ingest.errors import ConfigError
+from ingest.event_view import OWN_SOURCE
 from ingest.handlers import Handler
 from ingest.patterns import Pattern, glob
 
@@ -62,7 +63,7 @@ def _idle_patterns(config: Config, handlers: Mapping[str, Handler]) -> Iterator[
 
 
 def _has_source(config: Config, pattern: Pattern) -> bool:
-    return any(glob(pattern.source, name) for name in config.sources)
+    return any(glob(pattern.source, name) for name in (*config.sources, OWN_SOURCE))
 
 
 def _unproved_sources(config: Config) -> Iterator[str]:

@@ -7,10 +7,14 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from ingest.backoff import RetryPolicy
-from ingest.config.mistakes import Mistakes
+from ingest.config.apprise import check_apprise
+from ingest.config.mail import read_mail
+from ingest.config.messages import read_message
+from ingest.config.mistakes import Mistakes, did_you_mean
 from ingest.config.model import DEFAULT_TIMEOUT_SECONDS, Destination, Network
 from ingest.config.references import References
 from ingest.config.schema import DestinationTable, RetryTable, read_table
+from ingest.events import DestinationKind
 from ingest.verify.keys import decode_key
 from ingest.verify.request import Secret
 
@@ -35,6 +39,20 @@ _OURS = frozenset(
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
 
 
+#: Digests shorter than this are no digests; longer ones are forgotten about.
+_SHORTEST_DIGEST_MS, _LONGEST_DIGEST_MS = 10_000, 7 * 86_400_000
+_EVERY_KIND = frozenset({"kind", "url", "timeout", "concurrency", "retry"})
+_PEOPLE = frozenset({"text", "digest"})
+#: The keys of each kind besides; pydantic's own name of ``from`` is ``sender``.
+_KEYS: Mapping[DestinationKind, frozenset[str]] = {
+    DestinationKind.HTTP: frozenset({"secret", "allow", "headers"}),
+    DestinationKind.EMAIL: _PEOPLE
+    | {"user", "password", "starttls", "sender", "to", "subject", "html"},
+    DestinationKind.SLACK: _PEOPLE | {"allow"},
+    DestinationKind.APPRISE: _PEOPLE | {"subject"},
+}
+
+
 def read_destination(
     name: str, raw: object, references: References, mistakes: Mistakes
 ) -> Destination | None:
@@ -43,39 +61,105 @@ def read_destination(
     read = read_table(DestinationTable, raw, table, mistakes)
     if read is None:
         return None
+    kind = _kind(read, table, mistakes)
+    if kind is None:
+        return None
+    _check_keys(read, kind, table, mistakes)
     return Destination(
         name=name,
-        url=_url(read, table, references, mistakes),
+        kind=kind,
+        url="" if kind is DestinationKind.EMAIL else _url(read, kind, table, references, mistakes),
         secret=_secret(read, table, references, mistakes),
         timeout_seconds=_timeout_seconds(read, table, mistakes),
-        concurrency=read.concurrency,
+        # A digest is one message: whoever begins it speaks for all that wait.
+        concurrency=1 if read.digest else read.concurrency,
         allow=_networks(read, table, mistakes),
         headers=_headers(read, table, references, mistakes),
         retry=_retry(read.retry, table, mistakes),
+        queue="deliver" if kind is DestinationKind.HTTP else "notify",
+        message=read_message(read, kind, table, references, mistakes),
+        mail=read_mail(read, table, references, mistakes)
+        if kind is DestinationKind.EMAIL
+        else None,
+        digest_ms=_digest_ms(read, table, mistakes),
     )
 
 
-def _url(read: DestinationTable, table: str, references: References, mistakes: Mistakes) -> str:
+def _kind(read: DestinationTable, table: str, mistakes: Mistakes) -> DestinationKind | None:
+    kinds = [each.value for each in _KEYS]
+    if read.kind in kinds:
+        return DestinationKind(read.kind)
+    hint = did_you_mean(read.kind, kinds)
+    if read.kind == DestinationKind.PYTHON:
+        hint = "a Python handler is not written here, it says what it wants with @on"
+    if read.kind == "webhook":
+        hint = 'write "http"'
+    mistakes.add(table, "kind", f"there is no kind {read.kind!r}; {hint}")
+    return None
+
+
+def _check_keys(
+    read: DestinationTable, kind: DestinationKind, table: str, mistakes: Mistakes
+) -> None:
+    """Note keys that mean nothing for this kind: whoever wrote them believes that they do."""
+    for field in sorted(read.model_fields_set - _EVERY_KIND - _KEYS[kind]):
+        key = DestinationTable.model_fields[field].alias or field
+        having = ", ".join(f'"{each}"' for each in _KEYS if field in _KEYS[each])
+        mistakes.add(table, key, f'kind "{kind}" has no such key; only {having}')
+    if read.digest and read.concurrency not in (None, 1):
+        mistakes.add(table, "concurrency", "a digest is one message at a time; remove it")
+
+
+def _digest_ms(read: DestinationTable, table: str, mistakes: Mistakes) -> int:
+    if read.digest is None:
+        return 0
+    if not _SHORTEST_DIGEST_MS <= read.digest <= _LONGEST_DIGEST_MS:
+        mistakes.add(table, "digest", 'expected from "10s" to "7d", such as "15m"')
+    return read.digest
+
+
+def _url(
+    read: DestinationTable,
+    kind: DestinationKind,
+    table: str,
+    references: References,
+    mistakes: Mistakes,
+) -> str:
     if read.url is None:
-        mistakes.add_missing(table, "url", 'is missing, such as "https://example.com/hooks"')
+        mistakes.add_missing(table, "url", _MISSING_URL[kind])
         return ""
     try:
         # The URLs of chat services are secrets themselves.
-        url = _dereferenced(read.url, references)
-        parts = urlsplit(url)
-        complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        chat = kind is not DestinationKind.HTTP
+        url = references.read(read.url).decode() if chat else _dereferenced(read.url, references)
     except ValueError as error:
         mistakes.add(table, "url", str(error))
         return ""
+    wrong = check_apprise(url.strip()) if kind is DestinationKind.APPRISE else _wrong_url(url)
+    if wrong:
+        mistakes.add(table, "url", wrong)
+    return url.strip()
+
+
+_MISSING_URL = {
+    DestinationKind.HTTP: 'is missing, such as "https://example.com/hooks"',
+    DestinationKind.SLACK: 'is missing; the webhook that Slack shows, as "env:SLACK_WEBHOOK_URL"',
+    DestinationKind.APPRISE: 'is missing; an apprise URL by reference, as "env:TELEGRAM_URL"',
+}
+
+
+def _wrong_url(url: str) -> str:
+    """What is wrong with a URL of HTTP, without repeating it."""
+    try:
+        parts = urlsplit(url)
+        complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError as error:
+        return str(error)
     if not complete or not url.isascii() or re.search(r"\s", url):
-        mistakes.add(table, "url", 'expected a URL such as "https://example.com/hooks"')
-    elif parts.username or parts.password:
-        mistakes.add(
-            table,
-            "url",
-            'carries a password; use headers = { Authorization = "env:NAME" } instead',
-        )
-    return url
+        return 'expected a URL such as "https://example.com/hooks"'
+    if parts.username or parts.password:
+        return 'carries a password; use headers = { Authorization = "env:NAME" } instead'
+    return ""
 
 
 def _dereferenced(text: str, references: References) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from ingest.config.alerts import alerts_route, read_alerts
 from ingest.config.destinations import read_destination
 from ingest.config.mistakes import Mistakes, did_you_mean
 from ingest.config.model import Config, Destination, Route, Source
@@ -14,11 +15,14 @@ from ingest.config.references import References, file_references
 from ingest.config.schema import FileTable, RouteTable, read_table
 from ingest.config.sources import read_source
 from ingest.errors import ConfigError
+from ingest.event_view import OWN_SOURCE
 from ingest.patterns import glob, pattern
 from ingest.verify.provider import Provider
 
 # Names stand in URLs, metric labels and logs.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+#: Keys that hold templates: files that anybody may read.
+_TEMPLATES = ("subject", "text", "html")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -65,6 +69,8 @@ def _config(
     sources: dict[str, Source] = {}
     for name, raw in file.sources.items():
         _check_name("sources", name, mistakes)
+        if name == OWN_SOURCE:
+            mistakes.add(f"sources.{name}", "", "is built in, for alerts; choose another name")
         source = read_source(name, raw, references, catalogue, mistakes)
         if source is not None:
             sources[name] = source
@@ -75,16 +81,20 @@ def _config(
         if destination is not None:
             destinations[name] = destination
     routes = _routes(file, mistakes)
+    alerts = read_alerts(file.alerts, routes, file.destinations, mistakes)
     for module in file.handlers:
         if not _MODULE.fullmatch(module):
             mistakes.add("", "handlers", f"{module!r} is no module; write package.module, no .py")
     return Config(
         sources=MappingProxyType(sources),
         destinations=MappingProxyType(destinations),
-        routes=routes,
+        routes=(*routes, *alerts_route(alerts)),
         handler_modules=tuple(file.handlers),
         retention_days=file.retention,
-        secret_files=tuple(references.path(name) for name in file_references(document)),
+        secret_files=tuple(
+            references.path(name) for name in file_references(document, without=_TEMPLATES)
+        ),
+        alerts=alerts,
     )
 
 
@@ -107,7 +117,7 @@ def _routes(file: FileTable, mistakes: Mistakes) -> tuple[Route, ...]:
 def _route(read: RouteTable, table: str, file: FileTable, mistakes: Mistakes) -> Route | None:
     if read.source is None:
         mistakes.add_missing(table, "source", 'is missing; name a source, or "*" for every one')
-    elif not any(glob(read.source, name) for name in file.sources):
+    elif not any(glob(read.source, name) for name in (*file.sources, OWN_SOURCE)):
         mistakes.add(table, "source", _unknown("source", read.source, file.sources))
     if not read.to:
         mistakes.add_missing(table, "to", 'is missing; name destinations, such as ["billing"]')

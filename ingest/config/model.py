@@ -9,6 +9,7 @@ from typing import Literal
 
 from ingest.backoff import RetryPolicy
 from ingest.events import DestinationKind
+from ingest.message import Message
 from ingest.patterns import Pattern
 from ingest.verify.provider import Provider
 from ingest.verify.request import Secret
@@ -38,11 +39,29 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Mail:
+    """A mail server, and whom it is to send to whom.
+
+    ``tls``: from the first byte (``implicit``), before anything is said (``starttls``), or
+    ``none``. ``sender`` and ``recipients`` may have names: ``Ops <ops@example.com>``.
+    """
+
+    host: str
+    port: int
+    tls: Literal["implicit", "starttls", "none"]
+    sender: str
+    recipients: tuple[str, ...]
+    user: str | None = None
+    password: Secret | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Destination:
-    """An HTTP endpoint that events are delivered to.
+    """An HTTP endpoint that events are delivered to, or people who are told of them.
 
     ``secret`` signs (Standard Webhooks); ``allow`` names private networks it may be in.
-    ``url`` and ``headers`` may carry tokens, so no repr shows them.
+    ``url`` and ``headers`` may carry tokens, so no repr shows them. ``message`` is what people are
+    told, None for HTTP; ``mail`` is how, for kind email. ``digest_ms``: one message a window.
     """
 
     name: str
@@ -55,6 +74,9 @@ class Destination:
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     queue: str = "deliver"
+    message: Message | None = field(default=None, repr=False)
+    mail: Mail | None = None
+    digest_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +88,26 @@ class Route:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Alerts:
+    """When Hookkeeper itself has something to tell (ms, and counts within ``window_ms``).
+
+    ``cooldown_ms``: the same alert of the same subject is not told more often.
+    """
+
+    to: tuple[str, ...] = ()
+    cooldown_ms: int = 3_600_000
+    window_ms: int = 600_000
+    dead_letters: int = 1
+    failing_ms: int = 600_000
+    bad_signatures: int = 20
+    backlog_ms: int = 300_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """One whole, valid hookkeeper.toml. Without a file all of it is empty.
 
-    ``secret_files`` are the files that its secrets came from.
+    ``secret_files`` are the files that its secrets came from. ``alerts`` None: none are made.
     """
 
     sources: Mapping[str, Source] = field(default_factory=lambda: MappingProxyType({}))
@@ -78,3 +116,4 @@ class Config:
     handler_modules: tuple[str, ...] = ()
     retention_days: int = DEFAULT_RETENTION_DAYS
     secret_files: tuple[Path, ...] = ()
+    alerts: Alerts | None = None

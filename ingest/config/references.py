@@ -1,6 +1,6 @@
 """Secrets are named, never written: "env:NAME" or "file:PATH"."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,13 +59,17 @@ class References:
         return self.folder / name
 
 
-def file_references(document: object) -> Iterator[str]:
-    """The PATH of every "file:PATH" anywhere in a parsed file, valid otherwise or not."""
+def file_references(document: object, without: Collection[str] = ()) -> Iterator[str]:
+    """The PATH of every "file:PATH" anywhere in a parsed file, valid otherwise or not.
+
+    ``without``: keys whose files are not asked for.
+    """
     if isinstance(document, str) and document.startswith("file:"):
         yield document.removeprefix("file:")
     elif isinstance(document, Mapping):
-        for each in document.values():
-            yield from file_references(each)
+        for key, each in document.items():
+            if key not in without:
+                yield from file_references(each, without)
     elif isinstance(document, list):
         for each in document:
-            yield from file_references(each)
+            yield from file_references(each, without)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from ingest.config.durations import parse_days, parse_duration, parse_size
@@ -72,8 +73,9 @@ class RetryTable(Table):
 
 
 class DestinationTable(Table):
-    """[destinations.<name>]."""
+    """[destinations.<name>]. Which keys there are depends on the kind."""
 
+    kind: str = Field("http", examples=['"email"'])
     url: str | None = Field(None, examples=['"https://billing.example.com/hooks"'])
     secret: str | None = Field(None, examples=['"env:BILLING_SECRET"'])
     timeout: Duration | None = None
@@ -81,6 +83,27 @@ class DestinationTable(Table):
     allow: list[str] = Field([], examples=['["10.0.0.0/8"]'])
     headers: dict[str, str] = Field({}, examples=['{ X-Team = "billing" }'])
     retry: RetryTable = Field(RetryTable(), examples=['{ base = "5s", span = "3d" }'])
+    user: str | None = Field(None, examples=['"hookkeeper"'])
+    password: str | None = Field(None, examples=['"env:SMTP_PASSWORD"'])
+    starttls: bool | None = Field(None, examples=["true"])
+    sender: str | None = Field(None, alias="from", examples=['"Hookkeeper <hooks@example.com>"'])
+    to: list[str] = Field([], examples=['["oncall@example.com"]'])
+    subject: str | None = Field(None, examples=['"{{ event.title }}"'])
+    text: str | None = Field(None, examples=['"file:templates/message.txt"'])
+    html: str | None = Field(None, examples=['"file:templates/message.html"'])
+    digest: Duration | None = None
+
+
+class AlertsTable(Table):
+    """[alerts]."""
+
+    to: list[str] = Field([], examples=['["oncall"]'])
+    cooldown: Duration | None = None
+    window: Duration | None = None
+    dead_letters: Count | None = Field(None, examples=["1"])
+    failing: Duration | None = None
+    bad_signatures: Count | None = Field(None, examples=["20"])
+    backlog: Duration | None = None
 
 
 class RouteTable(Table):
@@ -100,9 +123,16 @@ class FileTable(Table):
     sources: dict[str, Any] = Field({}, examples=["[sources.github]"])
     destinations: dict[str, Any] = Field({}, examples=["[destinations.billing]"])
     routes: list[Any] = Field([], examples=["[[routes]]"])
+    alerts: dict[str, Any] | None = Field(None, examples=["[alerts]"])
 
 
 AnyTable = TypeVar("AnyTable", bound=Table)
+
+
+def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a table by the key that the file has; ``from`` is no name in Python."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
 
 _EXPECTED = {
     "string_type": "text in quotes",
@@ -115,7 +145,7 @@ _EXPECTED = {
     "model_attributes_type": "a table",
 }
 #: Keys whose wrong values may be secrets that somebody pasted.
-_PRIVATE = frozenset({"headers", "secret", "secrets", "value"})
+_PRIVATE = frozenset({"headers", "password", "secret", "secrets", "value"})
 
 
 def read_table(
@@ -144,7 +174,7 @@ def _words(error: ErrorDetails, model: type[BaseModel]) -> str:
     *parents, key = error["loc"] or ("",)
     inner = _model_at(model, parents)
     if error["type"] == "extra_forbidden":
-        return f"unknown key; {did_you_mean(str(key), inner.model_fields)}"
+        return f"unknown key; {did_you_mean(str(key), keys_of(inner))}"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     example = _example(model, error["loc"])
@@ -160,7 +190,7 @@ def _example(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
     """The example of the innermost field of a location that has one."""
     found = ""
     for part in loc:
-        field = model.model_fields.get(str(part))
+        field = keys_of(model).get(str(part))
         if field is not None:
             found = f", such as {field.examples[0]}" if field.examples else ""
             model = _models_in(field.annotation) or model
@@ -169,7 +199,7 @@ def _example(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
 
 def _model_at(model: type[BaseModel], loc: list[int | str]) -> type[BaseModel]:
     for part in loc:
-        field = model.model_fields.get(str(part))
+        field = keys_of(model).get(str(part))
         model = (field and _models_in(field.annotation)) or model
     return model
 

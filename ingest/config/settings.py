@@ -20,7 +20,7 @@ PREFIX = "HOOKKEEPER_"
 #: Known, and read elsewhere: only builds for crash tests look at it.
 RESERVED = frozenset({"HOOKKEEPER_FAILPOINTS"})
 #: What a running pipeline tells the commands beside it, through <data>/run.json.
-_SHARED = ("database_url", "broker_url", "host", "port", "metrics_port")
+_SHARED = ("database_url", "broker_url", "host", "port", "metrics_port", "console_port")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +39,8 @@ class Settings:
     public_url: str | None
     metrics_host: str
     metrics_port: int
+    console_port: int
+    console_token: str
     log_level: str
     log_format: Literal["json", "console"]
     workers: int
@@ -94,6 +96,7 @@ def load_settings(environ: Mapping[str, str], cwd: Path) -> Settings:
     mistakes.raise_if_any()
     for path in ("config_path", "data", "key_file"):
         values[path] = cwd / values[path]
+    values["console_token"] = _from_folder(cwd, values["console_token"])
     return Settings(**values)
 
 
@@ -141,6 +144,12 @@ def _refuse_unknown(environ: Mapping[str, str], mistakes: Mistakes) -> None:
             mistakes.add("", name, f"unknown setting; {did_you_mean(name, known)}")
 
 
+def _from_folder(folder: Path, reference: str) -> str:
+    """A reference to a secret, with the path of a file made absolute."""
+    kind, _, name = reference.partition(":")
+    return f"{kind}:{folder / name}" if kind == "file" else reference
+
+
 def _url(schemes: Iterable[str], example: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         # Hosting platforms still hand out the alias that PostgreSQL drivers dropped.
@@ -175,6 +184,14 @@ def _seconds(text: str) -> float:
     if not milliseconds:
         raise ValueError(f'expected more than nothing, such as "900ms", got {text!r}')
     return milliseconds / 1_000
+
+
+def _reference(text: str) -> str:
+    kind, _, name = text.partition(":")
+    if kind not in {"env", "file"} or not name:
+        # Not quoted back: what was written here is probably the secret.
+        raise ValueError('expected "file:PATH" or "env:NAME", which say where the secret is')
+    return text
 
 
 _DATABASES = ("sqlite", "postgresql", "postgresql+psycopg")
@@ -236,6 +253,22 @@ SETTINGS: tuple[Setting, ...] = (
         str,
     ),
     Setting("METRICS_PORT", "metrics_port", "number", "9464", "Port for Prometheus.", _PORT),
+    Setting(
+        "CONSOLE_PORT",
+        "console_port",
+        "number",
+        "8091",
+        "Loopback port of the console's API; 0: any free one.",
+        _PORT,
+    ),
+    Setting(
+        "CONSOLE_TOKEN",
+        "console_token",
+        "reference",
+        "file:<data>/console.token",
+        "The console's bearer token, file:PATH or env:NAME; a missing file is made.",
+        _reference,
+    ),
     Setting(
         "LOG_LEVEL",
         "log_level",

@@ -8,19 +8,21 @@ they are simply read; times and sizes of files miss a change made within one clo
 import hashlib
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 
 import structlog
 
-from ingest import handlers as python_handlers
 from ingest.config.check import check_names
 from ingest.config.load import load_config, read_document
 from ingest.config.model import Config
 from ingest.config.references import file_references
 from ingest.errors import ConfigError
-from ingest.handlers import Handler
+from ingest.handlers import Handler, handlers_of
+from ingest.jobs.hooks import Hooks, hooks_of
+from ingest.jobs.kinds import check_kinds
+from ingest.jobs.specs import JobSpec, jobs_of
+from ingest.marks import import_modules
 from ingest.verify.provider import Provider
 
 logger = structlog.get_logger(__name__)
@@ -28,10 +30,12 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration and the handlers that were checked against it."""
+    """A configuration, and what users' modules hold: handlers by name, jobs by kind, hooks."""
 
     config: Config
-    handlers: Mapping[str, Handler]
+    handlers: Mapping[str, Handler] = field(default_factory=dict)
+    jobs: Mapping[str, JobSpec] = field(default_factory=dict)
+    hooks: Hooks = field(default_factory=Hooks)
 
 
 class Snapshot:
@@ -58,12 +62,12 @@ class Snapshot:
         # Looked at before it is loaded: a change in between is found at the next refresh.
         self._seen = self._look()
         config = load_config(path, environ, catalogue)
-        handlers: Mapping[str, Handler] = MappingProxyType({})
+        self._loaded = Loaded(config)
         if load_handlers:
-            folder = path.parent.absolute()
-            handlers = python_handlers.load_handlers(config.handler_modules, folder)
-            check_names(config, handlers)
-        self._loaded = Loaded(config, handlers)
+            modules = import_modules(config.handler_modules, path.parent.absolute())
+            self._loaded = Loaded(config, handlers_of(modules), jobs_of(modules), hooks_of(modules))
+            check_names(config, self._loaded.handlers)
+            check_kinds(self._loaded.jobs)
 
     @property
     def current(self) -> Loaded:
@@ -111,7 +115,7 @@ class Snapshot:
 
     def _swap(self, config: Config) -> None:
         before = self._loaded.config
-        self._loaded = Loaded(config, self._loaded.handlers)
+        self._loaded = replace(self._loaded, config=config)
         logger.info(
             "config.reloaded",
             path=str(self._path),

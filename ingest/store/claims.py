@@ -36,14 +36,15 @@ from ingest.lifecycle import CRASHES_TO_QUARANTINE
 from ingest.store.database import Database
 from ingest.store.delivery_rows import RUNNING, WAITING, postpone, ref_from
 from ingest.store.dialect import lock_names, now
+from ingest.store.digests import follow
 from ingest.store.event_rows import event_from, fitting, rows_by_id
 from ingest.store.given import among_given, found_by, given, given_ids, given_rows
 from ingest.store.schema import AnyRow, attempts, deliveries, paused_destinations
+from ingest.store.texts import storable
 from ingest.store.workers import hold_lease
 
 #: How soon a delivery over its destination's cap is looked at again.
 DEFER_MS = 1_000
-MESSAGE_LENGTH = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ def record(
         if len(ended) < len(outcomes):
             rows = given_rows(outcomes[id_] for id_ in ended)
         tx.execute(_NOTE_ATTEMPTS, worker | rows)
+        follow(tx, worker_id, [one for one in settled if one.delivery_id in ended])
         slots = Counter(name for name in ended.values() if name in capped)
         freed = _next_in_line(tx, slots, capped)
     return Recorded(len(ended), len(settled) - len(ended), freed)
@@ -240,19 +242,11 @@ def _outcome(settled: Settled) -> tuple[Any, ...]:
         int(crashed),
         result.outcome,
         result.status,
-        _storable(result.code),
-        _storable(result.message),
+        storable(result.code),
+        storable(result.message),
         settled.started_at,
         settled.finished_at,
     )
-
-
-def _storable(text: str) -> str:
-    """Clean third parties' text: an outcome must never be lost over its wording."""
-    if text.isascii() and text.isprintable():
-        return text[:MESSAGE_LENGTH]  # nearly all: "ok", and nothing
-    readable = text.replace("\0", "").encode("utf-8", "replace").decode()
-    return readable[:MESSAGE_LENGTH]
 
 
 def _next_in_line(

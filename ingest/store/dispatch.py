@@ -36,7 +36,7 @@ def undispatched(db: Database, ids: Sequence[str], *, whole: bool = True) -> lis
 
 
 def dispatch(db: Database, plans: Sequence[Plan]) -> list[DeliveryRef]:
-    """Write the deliveries of each planned event; return those that are new, in plan order.
+    """Write the deliveries of each planned event; return those that are new and due, in plan order.
 
     An event without targets becomes ``unmatched``. One that was dispatched meanwhile, or replayed
     since its plan was made, is left alone: its ``wake_at`` brings it back where needed.
@@ -57,7 +57,10 @@ def dispatch_in(tx: Connection, plans: Sequence[Plan]) -> list[DeliveryRef]:
 
 def _insert_deliveries(tx: Connection, plans: Sequence[Plan], moment: int) -> list[DeliveryRef]:
     rows = [
-        (str(uuid7()), event.id, target.destination, target.kind, target.queue, event.generation)
+        (
+            *(str(uuid7()), event.id, target.destination, target.kind, target.queue),
+            *(event.generation, *_times(target, moment)),
+        )
         for event, targets in plans
         for target in targets
     ]
@@ -69,15 +72,24 @@ def _insert_deliveries(tx: Connection, plans: Sequence[Plan], moment: int) -> li
     statement = statement.on_conflict_do_nothing(
         index_elements=["event_id", "destination", "generation"]
     )
-    times = {"moment": moment, "later": moment + PUBLISH_GRACE_MS}
-    new = set(
-        tx.execute(statement.returning(deliveries.c.id), {**times, **given_rows(rows)}).scalars()
-    )
+    given_values = {"moment": moment, **given_rows(rows)}
+    new = set(tx.execute(statement.returning(deliveries.c.id), given_values).scalars())
     return [
         DeliveryRef(id_, destination, kind, queue)
-        for id_, _, destination, kind, queue, _ in rows
-        if id_ in new
+        for id_, _, destination, kind, queue, _, due_at, _ in rows
+        if id_ in new and due_at <= moment
     ]
+
+
+def _times(target: Target, moment: int) -> tuple[int, int]:
+    """Say when a new delivery is due, and when it is published at the latest.
+
+    A digest's waits for the end of its window, which is the same for all that came in it.
+    """
+    if not target.digest_ms:
+        return moment, moment + PUBLISH_GRACE_MS
+    ends_at = (moment // target.digest_ms + 1) * target.digest_ms
+    return ends_at, ends_at
 
 
 def delivery_row(event_id: str, target: Target, generation: int, moment: int) -> dict[str, Any]:
@@ -156,11 +168,11 @@ _NEW_DELIVERIES = given(
     kind=Text(),
     queue=Text(),
     generation=Integer(),
+    due_at=BigInteger(),
+    wake_at=BigInteger(),
 )
 _SAME_FOR_ALL = {
     "state": bindparam("state", DeliveryState.WAITING),
-    "due_at": bindparam("moment", type_=BigInteger),
-    "wake_at": bindparam("later", type_=BigInteger),
     "created_at": bindparam("moment", type_=BigInteger),
 }
 #: With a condition, since SQLite takes ``SELECT ... ON CONFLICT`` for a join otherwise.

@@ -21,11 +21,13 @@ from sqlalchemy import (
 )
 
 from ingest.events import TERMINAL, DeliveryState, EventState
+from ingest.jobs.states import JobState
+from ingest.store import job_ledger
 from ingest.store.database import Database
 from ingest.store.delivery_rows import DEAD, RUNNING, WAITING
 from ingest.store.dialect import now
 from ingest.store.distinct import distinct
-from ingest.store.schema import attempts, deliveries, events, workers
+from ingest.store.schema import attempts, deliveries, events, paused_destinations, workers
 from ingest.store.wake import STORED
 from ingest.store.workers import leased
 
@@ -34,6 +36,9 @@ GRACE_MS = 60_000
 
 #: The queue name of events that wait for their dispatch; deliveries name their own.
 DISPATCH_QUEUE = "dispatch"
+
+#: States of what a worker holds, which has no age: it waits for nothing.
+WORKED_ON = frozenset({DeliveryState.RUNNING.value, JobState.STARTED.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,8 @@ def depths(db: Database) -> list[Depth]:
     """Count what waits and what runs, by queue."""
     with db.read() as tx:
         moment = now(tx)
-        return [*_stored(tx, moment), *_waiting(tx, moment), *_running(tx)]
+        found = [*_stored(tx, moment), *_waiting(tx, moment), *_running(tx)]
+        return [*found, *(Depth(*one) for one in job_ledger.depths(tx, moment))]
 
 
 def dead_letters(db: Database) -> dict[str, int]:
@@ -128,6 +134,7 @@ def _live_checks(tx: Connection) -> dict[str, Select[int]]:
         "event_undispatched": _count(events, STORED, late),
         "waiting_without_wake": _count(deliveries, WAITING, asleep),
         "running_without_worker": _count(deliveries, RUNNING, ~worker.exists()),
+        **job_ledger.checks(GRACE_MS),
     }
 
 
@@ -183,7 +190,8 @@ def _stored(tx: Connection, moment: int) -> list[Depth]:
 def _waiting(tx: Connection, moment: int) -> list[Depth]:
     """Count by destination, as the index is ordered: SQLite would sort the backlog in memory.
 
-    A destination has one queue, and two only for a while after its configuration changed.
+    A destination has one queue, and two only for a while after its configuration changed. What is
+    paused counts, and makes no queue look late: somebody wants it to wait.
     """
     figures = (func.count().label("total"), func.min(deliveries.c.due_at).label("oldest"))
     by_name = select(
@@ -194,17 +202,18 @@ def _waiting(tx: Connection, moment: int) -> list[Depth]:
     ).where(WAITING)
     found = tx.execute(by_name.group_by(deliveries.c.destination)).all()
     mixed = [row.destination for row in found if row.queue != row.last]
-    by_queue = select(deliveries.c.queue, *figures).where(
-        WAITING, deliveries.c.destination.in_(mixed)
-    )
+    both = (deliveries.c.destination, deliveries.c.queue)
+    by_both = select(*both, *figures).where(WAITING, deliveries.c.destination.in_(mixed))
     rows = [row for row in found if row.queue == row.last]
     if mixed:
-        rows += tx.execute(by_queue.group_by(deliveries.c.queue))
+        rows += tx.execute(by_both.group_by(*both))
+    resting = set(tx.execute(select(paused_destinations.c.name)).scalars())
     totals: Counter[str] = Counter()
     oldest: dict[str, int] = {}
     for row in rows:
         totals[row.queue] += row.total
-        oldest[row.queue] = min(row.oldest, oldest.get(row.queue, row.oldest))
+        since = moment if row.destination in resting else row.oldest
+        oldest[row.queue] = min(since, oldest.get(row.queue, since))
     return [
         Depth(queue, DeliveryState.WAITING, totals[queue], max(0, moment - oldest[queue]))
         for queue in sorted(totals)

@@ -1,7 +1,7 @@
 """What people look at: lists and details of events, deliveries and attempts. Nothing is changed."""
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Connection, literal_column, select, text
 
@@ -81,6 +81,13 @@ class DeliveryRow:
     last_message: str | None
     last_attempt_at: int | None
     replayed_as: str | None
+
+
+class Position(NamedTuple):
+    """The last row of a page of deliveries: where the next page begins."""
+
+    wake_at: int
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,39 +188,66 @@ def list_deliveries(
     state: DeliveryState | None = None,
     destination: str | None = None,
     limit: int = 1_000,
+    after: Position | None = None,
 ) -> list[DeliveryRow]:
     """Return deliveries: those of an event in their order, or else the newest first.
 
     Waiting ones of all events come as they are tried: the next one first. A ``destination`` has an
     index only for those that wait or run; others are looked for among the newest of all.
+    ``after``: the last row of the page before this one.
     """
     wanted = select(deliveries)
+    by_wake = state is DeliveryState.WAITING and event_id is None
+    # By id alone, SQLite would read the table backwards in search of the few that run.
+    running = state is DeliveryState.RUNNING
+    by_id = deliveries.c.id.concat("") if running else deliveries.c.id
     if event_id is not None:
         wanted = wanted.where(deliveries.c.event_id == event_id).order_by(deliveries.c.id)
+    if after is not None and event_id is not None:
+        wanted = wanted.where(deliveries.c.id > after.id)
+    elif after is not None and not by_wake:
+        wanted = wanted.where(by_id < after.id)
     if destination is not None:
         wanted = wanted.where(deliveries.c.destination == destination)
     if state is not None:
         wanted = wanted.where(is_state(DeliveryState(state)))
     with db.read() as tx:
-        if state is DeliveryState.WAITING and event_id is None:
+        if by_wake:
             all_names = distinct(tx, deliveries.c.destination, WAITING)
             names = all_names if destination is None else [destination]
-            wanted = wanted.where(deliveries.c.id.in_(next_ids(tx, names, limit)))
-            wanted = wanted.order_by(deliveries.c.wake_at)
-        elif state is DeliveryState.RUNNING:
-            # By id alone, SQLite would read the table backwards in search of the few that run.
-            wanted = wanted.order_by(deliveries.c.created_at.desc())
-        elif state in TERMINAL - {DeliveryState.SUCCEEDED}:
+            ids = next_ids(tx, names, limit, after or Position(0, ""))
+            wanted = wanted.where(deliveries.c.id.in_(ids))
+            rows = tx.execute(wanted.order_by(deliveries.c.wake_at, deliveries.c.id))
+            return [_delivery_row(row) for row in rows]
+        if state in TERMINAL - {DeliveryState.SUCCEEDED}:
             wanted = wanted.where(text(GIVEN_UP))
-        rows = tx.execute(wanted.order_by(deliveries.c.id.desc()).limit(limit))
+        rows = tx.execute(wanted.order_by(by_id.desc()).limit(limit))
         return [_delivery_row(row) for row in rows]
 
 
+def get_delivery(db: Database, delivery_id: str) -> DeliveryRow:
+    """Return one delivery. Raises NotFound."""
+    with db.read() as tx:
+        row = tx.execute(select(deliveries).where(deliveries.c.id == delivery_id)).first()
+    if row is None:
+        raise NotFound(f"there is no delivery {delivery_id} (any more)")
+    return _delivery_row(row)
+
+
 def list_dead(
-    db: Database, *, limit: int = 100, destination: str | None = None
+    db: Database,
+    *,
+    limit: int = 100,
+    destination: str | None = None,
+    before_id: str | None = None,
 ) -> list[DeliveryRow]:
-    """Return deliveries that were given up and not replayed, the newest first."""
+    """Return deliveries that were given up and not replayed, the newest first.
+
+    ``before_id``: the last id of the page before this one.
+    """
     wanted = select(deliveries).where(DEAD).order_by(deliveries.c.id.desc()).limit(limit)
+    if before_id is not None:
+        wanted = wanted.where(deliveries.c.id < before_id)
     if destination is not None:
         wanted = wanted.where(deliveries.c.destination == destination)
     with db.read() as tx:

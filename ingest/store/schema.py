@@ -33,7 +33,7 @@ from sqlalchemy import (
 from ingest.events import TERMINAL, AttemptOutcome, DeliveryState, DestinationKind, EventState
 
 #: The newest migration. ``open_database`` refuses a database that is at another one.
-REVISION = "0002"
+REVISION = "0003"
 
 #: A row of any selection; its columns are its attributes.
 AnyRow = Row[*tuple[Any, ...]]

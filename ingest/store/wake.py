@@ -14,15 +14,19 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    tuple_,
     union_all,
     update,
 )
 
 from ingest.events import DeliveryRef
+from ingest.jobs.states import JobRef
+from ingest.store import job_rows
 from ingest.store.database import Database
 from ingest.store.delivery_rows import REPUBLISH_MS, WAITING, postpone
 from ingest.store.dialect import now
 from ingest.store.distinct import distinct
+from ingest.store.job_schema import jobs
 from ingest.store.schema import deliveries, events, paused_destinations
 
 STORED = events.c.state == literal_column("'stored'")
@@ -60,12 +64,30 @@ def due_deliveries(
         return postpone(tx, ids, now(tx))
 
 
-def next_ids(tx: Connection, names: Collection[str], limit: int) -> list[str]:
-    """Return which deliveries of some destinations are published next, however far ahead."""
-    stretches = _stretches(names, None, limit)
+def due_jobs(db: Database, limit: int, skip_queues: Collection[str] = ()) -> list[JobRef]:
+    """Return up to ``limit`` overdue jobs, the longest waiting first."""
+    with db.read() as tx:
+        overdue = select(jobs.c.id).where(
+            job_rows.WAITS, jobs.c.wake_at <= now(tx), jobs.c.queue.not_in(list(skip_queues))
+        )
+        ids = list(tx.execute(overdue.order_by(jobs.c.wake_at).limit(limit)).scalars())
+    if not ids:
+        return []
+    with db.write() as tx:
+        return job_rows.postpone(tx, ids, now(tx))
+
+
+def next_ids(
+    tx: Connection, names: Collection[str], limit: int, after: tuple[int, str]
+) -> list[str]:
+    """Return which deliveries of some destinations are published next, however far ahead.
+
+    ``after``: the wake time and id of the last one that is known.
+    """
+    stretches = _stretches(names, None, limit, after)
     if stretches is None:
         return []
-    wanted = select(stretches.c.id).order_by(stretches.c.wake_at).limit(limit)
+    wanted = select(stretches.c.id).order_by(stretches.c.wake_at, stretches.c.id).limit(limit)
     return list(tx.execute(wanted).scalars())
 
 
@@ -85,19 +107,29 @@ def _overdue_deliveries(tx: Connection, limit: int, skip_queues: Collection[str]
     return list(tx.execute(wanted).scalars())
 
 
-def _stretches(names: Collection[str], until: int | None, limit: int) -> Subquery | None:
+def _stretches(
+    names: Collection[str],
+    until: int | None,
+    limit: int,
+    after: tuple[int, str] | None = None,
+) -> Subquery | None:
     """Select up to ``limit`` waiting deliveries of each destination; None for no destination."""
-    parts = [select(_stretch(name, until, limit).subquery()) for name in sorted(names)]
+    parts = [select(_stretch(name, until, limit, after).subquery()) for name in sorted(names)]
     return union_all(*parts).subquery() if parts else None
 
 
-def _stretch(name: str, until: int | None, limit: int) -> Select[Any]:
+def _stretch(
+    name: str, until: int | None, limit: int, after: tuple[int, str] | None
+) -> Select[Any]:
     """Select one destination's waiting deliveries that wake by then, numbered in their order."""
     turn = func.row_number().over(order_by=deliveries.c.wake_at).label("turn")
     wanted = select(deliveries.c.id, deliveries.c.queue, deliveries.c.wake_at, turn)
     wanted = wanted.where(WAITING, deliveries.c.destination == name)
     if until is not None:
         wanted = wanted.where(deliveries.c.wake_at <= until)
+    if after is not None:
+        place = (deliveries.c.wake_at, deliveries.c.id)
+        return wanted.where(tuple_(*place) > tuple_(*after)).order_by(*place).limit(limit)
     return wanted.order_by(deliveries.c.wake_at).limit(limit)
 
 

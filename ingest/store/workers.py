@@ -1,7 +1,8 @@
 """Worker processes and their leases, and what becomes of the work of a dead one.
 
 A process renews its row every 3 s; 10 s after its last renewal it counts as dead, and any
-scheduler gives its deliveries back. A process that comes back late finds its outcomes fenced.
+scheduler gives its deliveries and jobs back. A process that comes back late finds its outcomes
+fenced.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from ingest.store.accept import PUBLISH_GRACE_MS
 from ingest.store.database import Database
 from ingest.store.delivery_rows import RUNNING
 from ingest.store.dialect import boot_id, insert, lease_ms, now, now_ms
+from ingest.store.job_schema import jobs
 from ingest.store.schema import AnyRow, attempts, deliveries, workers
 
 LEASE_MS = 10_000
@@ -57,10 +59,10 @@ def renew_in(tx: Connection, worker_id: str) -> bool:
 
 
 def retire(db: Database, worker_id: str) -> None:
-    """Remove a worker that ends in order. One that still holds deliveries stays, to expire."""
+    """Remove a worker that ends in order. One that still holds work stays, to expire."""
     with db.write() as tx:
         tx.execute(select(workers.c.id).where(workers.c.id == worker_id).with_for_update())
-        _remove_idle(tx, [worker_id])
+        remove_idle(tx, [worker_id])
 
 
 def live(db: Database) -> list[Worker]:
@@ -110,8 +112,7 @@ def free_expired(db: Database, limit: int) -> list[DeliveryRef]:
 
 def free_expired_in(tx: Connection, limit: int) -> list[DeliveryRef]:
     """Do the work of ``free_expired`` inside an open transaction."""
-    expired = select(workers.c.id).where(~leased()).order_by(workers.c.id)
-    dead = list(tx.execute(expired.with_for_update(skip_locked=True)).scalars())
+    dead = expired_in(tx)
     rows = tx.execute(
         select(deliveries)
         .where(RUNNING, or_(deliveries.c.worker_id.in_(dead), _orphaned()))
@@ -122,7 +123,7 @@ def free_expired_in(tx: Connection, limit: int) -> list[DeliveryRef]:
         moment = now(tx)
         tx.execute(insert(tx, attempts), [_crash_row(row, moment) for row in rows])
         tx.execute(_FREE, [_freed(row, moment) for row in rows])
-    _remove_idle(tx, dead)
+    remove_idle(tx, dead)
     return [
         DeliveryRef(row.id, row.destination, DestinationKind(row.kind), row.queue, alone=True)
         for row in rows
@@ -135,10 +136,18 @@ def _orphaned() -> ColumnElement[bool]:
     return deliveries.c.worker_id.not_in(select(workers.c.id))
 
 
-def _remove_idle(tx: Connection, worker_ids: list[str]) -> None:
-    """Delete those of the workers, locked by the caller, that hold no delivery."""
-    holding = select(deliveries.c.id).where(RUNNING, deliveries.c.worker_id == workers.c.id)
-    tx.execute(delete(workers).where(workers.c.id.in_(worker_ids), ~holding.exists()))
+def expired_in(tx: Connection) -> list[str]:
+    """Lock the workers whose lease ran out, and return their ids."""
+    expired = select(workers.c.id).where(~leased()).order_by(workers.c.id)
+    return list(tx.execute(expired.with_for_update(skip_locked=True)).scalars())
+
+
+def remove_idle(tx: Connection, worker_ids: list[str]) -> None:
+    """Delete those of the workers, locked by the caller, that hold no delivery and no job."""
+    delivering = select(deliveries.c.id).where(RUNNING, deliveries.c.worker_id == workers.c.id)
+    working = select(jobs.c.id).where(jobs.c.worker_id == workers.c.id)
+    idle = (workers.c.id.in_(worker_ids), ~delivering.exists(), ~working.exists())
+    tx.execute(delete(workers).where(*idle))
 
 
 def _crash_row(row: AnyRow, moment: int) -> dict[str, Any]:

@@ -159,7 +159,8 @@ class Ground:
         folder = self.folder("hookkeeper")
         write_folder(folder, config, handlers)
         port, metrics_port = self.free_port(), self.free_port()
-        given = {"port": port, "metrics_port": metrics_port, **(settings or {})}
+        ports = {"port": port, "metrics_port": metrics_port, "console_port": 0}
+        given = {**ports, **(settings or {})}
         environ = environment(database_url=database_url, broker_url=broker_url, **given)
         running = Hookkeeper(folder, port, metrics_port, database_url, environ)
         if migrate:

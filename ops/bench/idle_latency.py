@@ -77,6 +77,7 @@ def pipeline(folder: Path, database_url: str | None) -> Iterator[int]:
         "PYTHONPATH": str(ROOT),
         "HOOKKEEPER_PORT": str(port),
         "HOOKKEEPER_METRICS_PORT": str(free_port()),
+        "HOOKKEEPER_CONSOLE_PORT": "0",
     }
     if database_url:
         environ["HOOKKEEPER_DATABASE_URL"] = database_url

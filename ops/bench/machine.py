@@ -17,7 +17,7 @@ from tests.services.programs import MissingProgram, find_program
 PEERS = Path(__file__).with_name("peers")
 _PACKAGES = (
     *("hookkeeper", "starlette", "uvicorn", "uvloop", "httptools", "dramatiq", "redis"),
-    *("httpx", "sqlalchemy", "psycopg", "orjson"),
+    *("httpx", "sqlalchemy", "psycopg", "orjson", "pyarrow", "duckdb"),
 )
 #: Program: where it may be, and the option that makes it print its version.
 _PROGRAMS = {"redis-server": "--version", "postgres": "--version", "wrk": "-v"}

@@ -12,7 +12,7 @@ from ops.bench.figures import Row
 #: The lines of the table, in its order; each is a module of ops/bench/rows.
 LINES = (
     *("accept", "peers", "pipeline", "deliveries", "latency"),
-    *("stored", "waiting", "memory", "overload"),
+    *("stored", "waiting", "memory", "overload", "export"),
 )
 
 

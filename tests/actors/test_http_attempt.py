@@ -189,6 +189,14 @@ def test_a_destination_that_is_gone_from_the_file_is_tried_again() -> None:
     assert (result.outcome, result.code) == (AttemptOutcome.RETRYABLE, "unknown_destination")
 
 
+def test_a_body_is_never_posted_where_people_are_told_now(sink: Sink) -> None:
+    """Its kind was changed in the file while this delivery waited."""
+    result = make(replace(destination(sink), kind=DestinationKind.SLACK))
+
+    assert (result.outcome, result.code) == (AttemptOutcome.RETRYABLE, "unknown_destination")
+    assert sink.requests() == []
+
+
 def test_a_secret_that_cannot_be_used_is_tried_again(sink: Sink) -> None:
     broken = replace(destination(sink), secret=Secret("env:BROKEN", b"whsec_!"))
 

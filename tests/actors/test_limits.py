@@ -76,7 +76,7 @@ def test_a_thread_that_cannot_be_interrupted_ends_the_process_at_last() -> None:
 
     thread = threading.Thread(target=stuck)
     thread.start()
-    wait_until(lambda: limits._hard)
+    wait_until(lambda: limits._ends)
     now = time.monotonic()
 
     limits.check(now + 6)

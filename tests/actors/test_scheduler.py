@@ -107,9 +107,16 @@ def test_without_a_broker_wake_times_are_left_alone(
     overdue(rig)
     redis_server.kill()
     scheduler.tick(now_ms())
+    assert (reached("broker"), reached("database")) == (0, 1)
 
     redis_server.start()
     wait_until(lambda: not scheduler.tick(now_ms()) and published(broker, PROCESS) == 1)
+    assert (reached("broker"), reached("database")) == (1, 1)
+
+
+def reached(dependency: str) -> float:
+    """What the metrics say of it."""
+    return float(metrics.DEPENDENCY_UP.labels(dependency)._value.get())
 
 
 def test_rows_of_a_dead_worker_are_freed_and_published_alone(
@@ -160,6 +167,7 @@ def test_an_outage_of_the_database_does_not_make_workers_look_dead(
         server.stop()
         assert not scheduler.tick(now + 10_000)
         server.start()
+    assert reached("database") == 0
     wait_until(lambda: reachable(rig))
     expire(rig)
 

@@ -50,6 +50,27 @@ async def asynchronous(event: Event) -> None:
     assert not any(ledger.violations(rig.database).values())
 
 
+def test_a_thread_is_busy_as_long_as_its_message(sqlite_rig: Rig) -> None:
+    rig = sqlite_rig
+    rig.handlers("""
+@on("github", name="work")
+def work(event: Event) -> None:
+    note("work", event)
+    while not (HERE / "release").exists():
+        time.sleep(0.01)
+""")
+
+    def busy() -> float:
+        return float(metrics.WORKER_THREADS_BUSY._value.get())
+
+    with rig.worker() as broker:
+        publish_deliveries(broker, rig.dispatch(rig.store()))
+        wait_until(lambda: rig.notes("work"))
+        assert busy() == 1
+        (rig.folder / "release").touch()
+        wait_until(lambda: busy() == 0, describe="the thread to be free again")
+
+
 def test_a_handlers_own_queue_is_read(sqlite_rig: Rig) -> None:
     rig = sqlite_rig
     rig.handlers("""

@@ -78,6 +78,7 @@ def starting(folder: Path, settings: Mapping[str, str] | None = None) -> Iterato
     own = {
         "HOOKKEEPER_PORT": str(port),
         "HOOKKEEPER_METRICS_PORT": str(free_port()),
+        "HOOKKEEPER_CONSOLE_PORT": str(free_port()),
         "HOOKKEEPER_WORKERS": "1",
         **(settings or {}),
     }

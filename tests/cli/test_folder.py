@@ -20,6 +20,7 @@ FACTS: dict[str, object] = {
     "host": "127.0.0.1",
     "port": "18080",
     "metrics_port": "19464",
+    "console_port": "18091",
 }
 
 

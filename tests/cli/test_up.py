@@ -102,9 +102,12 @@ def test_a_second_one_in_the_folder_is_refused(up: Up) -> None:
     assert up.process.poll() is None
 
 
-@pytest.mark.parametrize("which", ["HOOKKEEPER_PORT", "HOOKKEEPER_METRICS_PORT"])
+PORTS = ("HOOKKEEPER_PORT", "HOOKKEEPER_METRICS_PORT", "HOOKKEEPER_CONSOLE_PORT")
+
+
+@pytest.mark.parametrize("which", PORTS)
 def test_a_taken_port_is_named_and_never_moved(up: Up, tmp_path: Path, which: str) -> None:
-    free = {"HOOKKEEPER_PORT": str(free_port()), "HOOKKEEPER_METRICS_PORT": str(free_port())}
+    free = {name: str(free_port()) for name in PORTS}
 
     done = run(tmp_path, "up", settings={**free, which: up.settings[which]})
 

@@ -11,7 +11,6 @@ import pytest
 
 from tests.cli.command import PROJECT, run
 from tests.cli.running import Up, running, starting
-from tests.services.ports import free_port
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.live
@@ -141,9 +140,10 @@ def test_a_broken_configuration_stops_the_start_with_its_reason(tmp_path: Path) 
 
 
 def test_a_configuration_that_was_named_is_never_made_up(tmp_path: Path) -> None:
-    settings = {"HOOKKEEPER_CONFIG": "missing.toml", "HOOKKEEPER_PORT": str(free_port())}
+    ports = dict.fromkeys(("PORT", "METRICS_PORT", "CONSOLE_PORT"), "0")
+    settings = {f"HOOKKEEPER_{name}": port for name, port in ports.items()}
 
-    done = run(tmp_path, "up", settings={**settings, "HOOKKEEPER_METRICS_PORT": str(free_port())})
+    done = run(tmp_path, "up", settings={**settings, "HOOKKEEPER_CONFIG": "missing.toml"})
 
     assert done.code == 2
     assert "missing.toml" in done.err

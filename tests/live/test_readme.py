@@ -68,6 +68,7 @@ def fresh_clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     environ["PATH"] = environ["PATH"].replace(f"{Path(sys.prefix) / 'bin'}:", "")
     environ["HOOKKEEPER_PORT"] = str(free_port())
     environ["HOOKKEEPER_METRICS_PORT"] = str(free_port())
+    environ["HOOKKEEPER_CONSOLE_PORT"] = "0"
     with (folder / "up.log").open("wb") as log:
         process = subprocess.Popen(
             ["ops/up"], cwd=folder, env=environ, stdout=log, stderr=subprocess.STDOUT

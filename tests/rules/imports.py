@@ -43,6 +43,12 @@ OWNERS = {
     "typer": ("ingest.cli",),
     "rich": ("ingest.cli",),
     "prometheus_client": ("ingest.metrics", "ingest.exposition"),
+    "pyarrow": ("ingest.export",),
+    "obstore": ("ingest.export",),
+    "jinja2": ("ingest.templates", "ingest.template_filters"),
+    "apprise": ("actors.attempts.apprise", "ingest.config.apprise"),
+    "smtplib": ("actors.attempts.email",),
+    "cronsim": ("ingest.schedules",),
     "pickle": (),
 }
 ACTOR_SIBLINGS = (

@@ -7,7 +7,8 @@ import pytest
 
 from ingest.events import AttemptOutcome, AttemptResult, DeliveryState
 from ingest.store import Database, claims, destinations, queries, workers
-from ingest.store.claims import MESSAGE_LENGTH, Recorded
+from ingest.store.claims import Recorded
+from ingest.store.texts import MESSAGE_LENGTH
 from tests.store.making import (
     BODY,
     CRASH,

@@ -160,6 +160,12 @@ def listing(database: Database) -> None:
     queries.list_deliveries(database, state=DeliveryState.WAITING)
     queries.list_deliveries(database, state=DeliveryState.WAITING, destination="x")
     queries.list_deliveries(database, state=DeliveryState.RUNNING)
+    place = queries.Position(now_ms(), stored(database)[0].id)
+    for state in (None, DeliveryState.WAITING, DeliveryState.RUNNING, DeliveryState.DEAD):
+        queries.list_deliveries(database, state=state, after=place)
+    queries.list_deliveries(database, event_id="x", after=place)
+    queries.get_delivery(database, dispatched(database, "x")[0].id)
+    queries.list_dead(database, before_id=place.id)
     queries.list_dead(database)
     queries.list_attempts(database, "x")
     queries.list_conflicts(database, "x")

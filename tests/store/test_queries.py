@@ -71,6 +71,31 @@ def test_events_are_filtered(database: Database, filters: dict[str, Any], found:
     assert [row.received_at for row in queries.list_events(database, **filters)] == found
 
 
+@pytest.mark.parametrize("state", [None, DeliveryState.WAITING, DeliveryState.RUNNING])
+def test_pages_of_deliveries_join_too(database: Database, state: DeliveryState | None) -> None:
+    """Also where several are tried at the same moment."""
+    refs = dispatched(database, "a", "b", count=5)
+    for number, ref in enumerate(refs):  # the index has them in another order than their ids
+        tied = "UPDATE deliveries SET wake_at = 1000, due_at = :due WHERE id = :id"
+        execute(database, tied, due=1_000 - number, id=ref.id)
+    if state is DeliveryState.RUNNING:
+        claimed(database, a_worker(database), refs)
+    seen: list[str] = []
+    after: queries.Position | None = None
+    while page := queries.list_deliveries(database, state=state, limit=3, after=after):
+        seen += [row.id for row in page]
+        after = queries.Position(page[-1].wake_at or 0, page[-1].id)
+    assert len(seen) == 10
+    assert seen == [row.id for row in queries.list_deliveries(database, state=state)]
+
+
+def test_a_delivery_is_found_by_its_id(database: Database) -> None:
+    (ref,) = dispatched(database, "a")
+    assert queries.get_delivery(database, ref.id).destination == "a"
+    with pytest.raises(NotFound):
+        queries.get_delivery(database, ref.id[:-1])
+
+
 def test_an_event_is_found_by_the_beginning_of_its_id(database: Database) -> None:
     first = "0191b2c0-0000-7000-8000-000000000001"
     second = "0191b2c0-0000-7000-8000-000000000002"

@@ -24,6 +24,12 @@ def test_the_fullest_folder_decides() -> None:
     assert room.disk.low
 
 
+def test_the_room_is_what_may_still_be_written_before_the_mark() -> None:
+    room = Room()
+    room.free[DATABASE] = 70
+    assert room.disk.room == 20
+
+
 def test_exactly_the_low_water_mark_is_enough() -> None:
     room = Room()
     room.free[DATA] = 50

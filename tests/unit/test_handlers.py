@@ -160,7 +160,10 @@ def test_two_functions_with_one_name_are_refused(write: Write, tmp_path: Path) -
         ("@on('*')\nasync def a(event): yield\n", "hooks.a is a generator"),
         ("@on('*', where='a ==')\ndef a(event): ...\n", "hooks.a: where: 'a ==' is not a JMESPath"),
         ("@on('a')\n@on('b', attempts=2)\ndef a(event): ...\n", "the @on lines of hooks.a differ"),
-        ("import functools\na = on('*')(functools.partial(print))\n", "has no name; give it @on"),
+        (
+            "import functools\na = on('*')(functools.partial(print))\n",
+            "has no name; give it one: name=",
+        ),
         ("@on\ndef a(event): ...\n", 'write @on("github", "push")'),
     ],
 )

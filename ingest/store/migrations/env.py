@@ -6,6 +6,7 @@ from typing import Any
 from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 
+import ingest.store.job_schema  # noqa: F401 - its tables belong to the same metadata
 from ingest.store.schema import metadata
 
 

@@ -55,7 +55,10 @@ def test_all_mistakes_of_a_file_are_reported_together(folder: Folder) -> None:
     ("text", "expected"),
     [
         ('retenton = "90d"', 'retenton: unknown key; did you mean "retention"?'),
-        ("[[sinks]]", "sinks: unknown key; one of: destinations, handlers, retention, routes"),
+        (
+            "[[sinks]]",
+            "sinks: unknown key; one of: alerts, destinations, handlers, retention, routes",
+        ),
         ('handlers = "handlers"', 'handlers: expected a list, such as ["handlers"]'),
         ('handlers = ["handlers.py/x"]', "'handlers.py/x' is no module"),
         ("retention = 90", 'retention: expected whole days such as "90d" in quotes, got 90'),

@@ -22,6 +22,7 @@ RUN = {
     "host": "127.0.0.2",
     "port": 8081,
     "metrics_port": 9999,
+    "console_port": 9998,
     "pid": 4711,
 }
 
@@ -55,6 +56,8 @@ def test_without_any_variable_everything_stays_in_the_folder_and_on_loopback(
         public_url=None,
         metrics_host="127.0.0.1",
         metrics_port=9464,
+        console_port=8091,
+        console_token=f"file:{tmp_path}/data/console.token",
         log_level="info",
         log_format="json",
         workers=2,
@@ -77,6 +80,8 @@ def test_every_setting_can_be_given(tmp_path: Path) -> None:
         "HOOKKEEPER_PUBLIC_URL": "https://hooks.example.com/",
         "HOOKKEEPER_METRICS_HOST": "::1",
         "HOOKKEEPER_METRICS_PORT": "0",
+        "HOOKKEEPER_CONSOLE_PORT": "8092",
+        "HOOKKEEPER_CONSOLE_TOKEN": "file:keys/console.token",
         "HOOKKEEPER_LOG_LEVEL": "DEBUG",
         "HOOKKEEPER_LOG_FORMAT": "console",
         "HOOKKEEPER_WORKERS": "7",
@@ -97,6 +102,8 @@ def test_every_setting_can_be_given(tmp_path: Path) -> None:
         public_url="https://hooks.example.com",
         metrics_host="::1",
         metrics_port=0,
+        console_port=8092,
+        console_token=f"file:{tmp_path}/keys/console.token",
         log_level="debug",
         log_format="console",
         workers=7,
@@ -208,6 +215,7 @@ def test_a_command_beside_a_running_pipeline_finds_it_without_flags(tmp_path: Pa
     assert settings.database_url == RUN["database_url"]
     assert settings.broker_url == RUN["broker_url"]
     assert (settings.host, settings.port, settings.metrics_port) == ("127.0.0.2", 8081, 9999)
+    assert settings.console_port == 9998
 
 
 def test_a_variable_wins_over_the_running_pipeline(tmp_path: Path) -> None:

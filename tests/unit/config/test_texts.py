@@ -10,6 +10,7 @@ from ingest.config.demo import demo
 from ingest.config.model import Config
 from ingest.config.sample import commented_sample
 from ingest.config.schema import (
+    AlertsTable,
     DestinationTable,
     FileTable,
     RetryTable,
@@ -17,6 +18,7 @@ from ingest.config.schema import (
     SecretEntry,
     SourceTable,
     Table,
+    keys_of,
 )
 from ingest.handlers import load_handlers
 from tests.unit.config.conftest import Folder
@@ -29,7 +31,8 @@ def test_the_sample_is_valid_as_it_is_written_and_configures_nothing(folder: Fol
 def test_the_sample_is_valid_with_everything_switched_on(folder: Folder) -> None:
     """What a reader gets who removes every # that stands before a key."""
     names = ("GITHUB_WEBHOOK_SECRET", "ACME_SECRET", "BILLING_SECRET", "BILLING_TOKEN")
-    folder.environ |= dict.fromkeys(names, "secret")
+    folder.environ |= dict.fromkeys((*names, "SMTP_PASSWORD"), "secret")
+    folder.environ["SLACK_WEBHOOK_URL"] = "https://hooks.slack.com/services/T/B/x"
     folder.secret("github-old", "old")
     config = folder.load(re.sub(r"^#(?=[^ \n])", "", commented_sample(), flags=re.MULTILINE))
     assert sorted(config.sources) == ["acme", "github", "intranet"]
@@ -44,9 +47,10 @@ def test_the_sample_shows_every_key_that_there_is() -> None:
         DestinationTable,
         RetryTable,
         RouteTable,
+        AlertsTable,
     ]
     text = commented_sample()
-    keys = {key for table in tables for key in table.model_fields}
+    keys = {key for table in tables for key in keys_of(table)}
     shown = {key for key in keys if re.search(rf"^#.*\b{key}(\b.*\]| = )", text, re.MULTILINE)}
     assert shown == keys
 

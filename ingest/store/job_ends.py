@@ -1,0 +1,144 @@
+"""How a job ends, and what that means for those that wait for it: all in one transaction.
+
+A link is followed when its job makes the transition, which happens once: the UPDATE asks for the
+state that it leaves. So a callback becomes due once, and an errback too, whatever crashes or is
+repeated. Transitions of one workflow take turns, so that the last two members, ending at the same
+moment, see each other.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, select, update
+
+from ingest.jobs.states import FINAL, JobRef, JobState
+from ingest.store.accept import PUBLISH_GRACE_MS
+from ingest.store.dialect import lock_names, now
+from ingest.store.job_rows import IS_PENDING, ref_from
+from ingest.store.job_schema import job_links, jobs
+
+UPSTREAM_FAILED = "upstream_failed"
+UPSTREAM_REVOKED = "upstream_revoked"
+NOT_NEEDED = "not_needed"
+
+_REASONS = {
+    UPSTREAM_FAILED: "A job that this one waited for failed for good.",
+    UPSTREAM_REVOKED: "A job that this one waited for was revoked.",
+    NOT_NEEDED: "Nothing failed that this job was to follow.",
+}
+
+
+def lock_workflows(tx: Connection, job_ids: Collection[str]) -> None:
+    """Let nobody else change the workflows of these jobs until the transaction ends.
+
+    Before any of their rows is locked, or two transactions could wait for each other.
+    """
+    wanted = select(jobs.c.workflow_id).where(
+        jobs.c.id.in_(job_ids), jobs.c.workflow_id.is_not(None)
+    )
+    lock_names(tx, set(tx.execute(wanted.distinct()).scalars()))
+
+
+def follow(tx: Connection, ended: Mapping[str, JobState]) -> list[JobRef]:
+    """Follow the links of jobs that have just ended; return those that may start now.
+
+    What can never start any more is revoked, and what waits for that, too. The caller has locked
+    their workflows. The wake times of what is returned are a little later, so that the caller can
+    publish it first.
+    """
+    due: list[JobRef] = []
+    moment = now(tx)
+    while ended:
+        due += _start(tx, _successors(tx, ended), moment)
+        due += _start(tx, _errbacks(tx, ended), moment)
+        ended = _revoke_waiting(tx, ended, moment)
+    return due
+
+
+def _successors(tx: Connection, ended: Mapping[str, JobState]) -> Counter[str]:
+    """Count, by job, how many of those that it waits for have just succeeded."""
+    return _waiting_for(tx, _in_state(ended, JobState.SUCCESS), JobState.SUCCESS)
+
+
+def _errbacks(tx: Connection, ended: Mapping[str, JobState]) -> Counter[str]:
+    """Name the jobs that were to follow a failure: the first is enough, and they count one."""
+    found = _waiting_for(tx, _in_state(ended, JobState.FAILURE), JobState.FAILURE)
+    return Counter(found.keys())
+
+
+def _waiting_for(tx: Connection, before: Collection[str], on: JobState) -> Counter[str]:
+    if not before:
+        return Counter()
+    links = select(job_links.c.after_id, func.count().label("links")).where(
+        job_links.c.before_id.in_(before), job_links.c.on_state == on
+    )
+    return Counter({row.after_id: row.links for row in tx.execute(links.group_by("after_id"))})
+
+
+def _start(tx: Connection, counts: Counter[str], moment: int) -> list[JobRef]:
+    """Count down what jobs wait for; those that wait for nothing more become due."""
+    due: list[JobRef] = []
+    for job_id, count in sorted(counts.items()):
+        left = jobs.c.remaining - count
+        awake = and_(left == 0, jobs.c.paused_at.is_(None))
+        counted = (
+            update(jobs)
+            .where(jobs.c.id == job_id, IS_PENDING, jobs.c.remaining >= count)
+            .values(
+                remaining=left,
+                due_at=moment,
+                wake_at=case((awake, moment + PUBLISH_GRACE_MS)),
+            )
+        )
+        row = tx.execute(counted.returning(jobs)).first()
+        if row is not None and row.wake_at is not None:
+            due.append(ref_from(row))
+    return due
+
+
+def _revoke_waiting(
+    tx: Connection, ended: Mapping[str, JobState], moment: int
+) -> dict[str, JobState]:
+    """Revoke what waited in vain for jobs that have just ended; return it as ended, too."""
+    revoked: set[str] = set()
+    for state, code in (
+        (JobState.FAILURE, UPSTREAM_FAILED),
+        (JobState.REVOKED, UPSTREAM_REVOKED),
+    ):
+        waiting = _waiting_for(tx, _in_state(ended, state), JobState.SUCCESS)
+        revoked |= _revoke(tx, jobs.c.id.in_(list(waiting)), code, moment)
+    for on_failure in _waiting_for(tx, list(ended), JobState.FAILURE):
+        revoked |= _revoke(tx, and_(jobs.c.id == on_failure, _none_left()), NOT_NEEDED, moment)
+    return dict.fromkeys(revoked, JobState.REVOKED)
+
+
+def _revoke(tx: Connection, which: ColumnElement[bool], code: str, moment: int) -> set[str]:
+    waits = and_(IS_PENDING, jobs.c.remaining > 0)
+    revoked = update(jobs).where(which, waits).values(revoked_values(code, _REASONS[code], moment))
+    return set(tx.execute(revoked.returning(jobs.c.id)).scalars())
+
+
+def revoked_values(code: str, message: str, moment: int) -> dict[str, Any]:
+    """Spell what becomes of a pending job that will never start."""
+    return {
+        "state": JobState.REVOKED,
+        "wake_at": None,
+        "finished_at": moment,
+        "error_code": code,
+        "error_message": message,
+    }
+
+
+def _none_left() -> ColumnElement[bool]:
+    """Whether every job that could still start this one, by failing, has ended."""
+    before = jobs.alias("before")
+    return ~exists().where(
+        job_links.c.after_id == jobs.c.id,
+        job_links.c.before_id == before.c.id,
+        before.c.state.not_in(sorted(FINAL)),
+    )
+
+
+def _in_state(ended: Mapping[str, JobState], state: JobState) -> list[str]:
+    return sorted(id_ for id_, found in ended.items() if found is state)

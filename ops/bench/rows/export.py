@@ -1,0 +1,117 @@
+"""Export: a million events as Parquet by the shipped command, beside DuckDB's own COPY.
+
+DuckDB has the same rows in a table of its own, and writes the same layout: a file for each source
+and day, zstd. Ours reads them from SQLite or PostgreSQL, where they are. The load of DuckDB's table
+is not timed; our start is.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ingest.store import migrate
+from ops.bench.figures import Pair, Row, Side, alone, at_most, compare, ratio_at_least
+from ops.bench.filling import fill
+from ops.bench.ground import KINDS, Ground, Kind
+from ops.bench.hookkeeper import COMMAND, Hookkeeper
+
+EVENTS = 1_000_000
+RATE = ratio_at_least(0.3)
+MEMORY = at_most(300, "MiB")
+_PATIENCE_SECONDS = 600
+
+# Both run by themselves: a process that this one starts counts this one's memory as its own peak.
+_LOAD = """
+import sys
+import duckdb
+database, files = sys.argv[1:]
+source = f"read_parquet('{files}', hive_partitioning = true)"
+duckdb.connect(database).execute(f"CREATE TABLE events AS SELECT * FROM {source} ORDER BY id")
+"""
+_COPY = """
+import json, resource, sys, time
+import duckdb
+database, target = sys.argv[1:]
+connection = duckdb.connect(database)
+connection.execute("SET enable_progress_bar = false")  # it would print
+before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+connection.execute(
+    f"COPY events TO '{target}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (source, day))"
+)
+seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF)
+spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+print(json.dumps({"seconds": seconds, "cpu": spent, "mebibytes": after.ru_maxrss / 1024}))
+"""
+
+
+def measure(ground: Ground) -> list[Row]:
+    """Return, for each database, the rate beside DuckDB's and the memory that it took."""
+    return [row for kind in KINDS for row in _on(ground, kind)]
+
+
+def _on(ground: Ground, kind: Kind) -> list[Row]:
+    with ground.database(kind) as server:
+        migrate(server.url)
+        started = time.monotonic()
+        fill(server.url, EVENTS, 0)
+        ground.tell(f"export.{kind}: filled in {time.monotonic() - started:.0f} s")
+        with ground.hookkeeper(server.url, "redis://127.0.0.1:1/0", commands=()) as ours:
+            table = _loaded(ground, ours)
+            found = ground.turns(
+                lambda: _export(ground, ours, ground.folder("export")), lambda: _copy(ground, table)
+            )
+    pairs = [Pair(one, other) for (one, _), (other, _) in found]
+    note = f"{EVENTS:,} events of 90 days and ten sources: 910 files; DuckDB has them in a table"
+    peak = [mebibytes for (_, mebibytes), _ in found]
+    theirs = max(mebibytes for _, (_, mebibytes) in found)
+    return [
+        compare(f"export.{kind}", "rows/s", pairs, RATE, "DuckDB's COPY", note),
+        alone(f"export.{kind}.memory", "MiB", peak, MEMORY, note=f"peak; DuckDB: {theirs:.0f} MiB"),
+    ]
+
+
+def _export(ground: Ground, ours: Hookkeeper, target: Path) -> tuple[Side, float]:
+    """Run the command to its end; its rate, and its peak of memory in MiB."""
+    said, started = target.with_suffix(".json"), time.perf_counter()
+    with said.open("wb") as out:
+        process = subprocess.Popen(
+            [COMMAND, "export", "--to", str(target), "--json"],
+            cwd=ours.folder,
+            env=dict(ours.environ),
+            stdout=out,
+            start_new_session=True,
+        )
+    ground.guard.tell("start", process.pid)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    ground.guard.tell("end", process.pid)
+    # What was filled in the last minute is not exported yet.
+    if process.returncode or (rows := json.loads(said.read_text())["rows"]) < EVENTS - 100:
+        raise RuntimeError(f"the export ended with {process.returncode}: {said.read_text()}")
+    return Side(rows, seconds, usage.ru_utime + usage.ru_stime), usage.ru_maxrss / 1_024
+
+
+def _loaded(ground: Ground, ours: Hookkeeper) -> Path:
+    """Put the rows of a first export into a DuckDB table."""
+    source = ground.folder("export")
+    _export(ground, ours, source)
+    path = ground.folder("duckdb") / "rows.duckdb"
+    _duckdb(_LOAD, str(path), f"{source}/events/*/*/*.parquet")
+    return path
+
+
+def _copy(ground: Ground, table: Path) -> tuple[Side, float]:
+    said = json.loads(_duckdb(_COPY, str(table), str(ground.folder("copy"))))
+    return Side(EVENTS, said["seconds"], said["cpu"]), said["mebibytes"]
+
+
+def _duckdb(program: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(
+        command, capture_output=True, check=True, text=True, timeout=_PATIENCE_SECONDS
+    )
+    return done.stdout

@@ -1,0 +1,59 @@
+"""What a job hears and tells through its context."""
+
+import time
+
+import pytest
+
+from ingest.jobs.context import Cancelled, JobContext, Paused
+from ingest.jobs.states import Order, Progress
+from ingest.jobs.workflow import Call
+
+
+def test_what_is_not_told_again_stays() -> None:
+    context = JobContext()
+    context.progress(0, 10, step="copying")
+    context.progress(3, message="c.png")
+    assert context.told == Progress("copying", 3, 10, "c.png")
+
+
+@pytest.mark.parametrize(
+    ("order", "raised"),
+    [(Order.CANCEL, Cancelled), (Order.LOST, Cancelled), (Order.PAUSE, Paused)],
+)
+def test_an_order_is_raised_where_the_job_tells_its_progress(
+    order: Order, raised: type[BaseException]
+) -> None:
+    """As no Exception: `except Exception` in a job does not swallow it."""
+    context = JobContext()
+    context.order = order
+    with pytest.raises(raised):
+        context.progress(1)
+    assert not issubclass(raised, Exception)
+    assert context.cancelled() is (raised is Cancelled)
+    assert context.told.done == 1, "what was told is not lost"
+
+
+def test_the_soft_limit_is_a_time() -> None:
+    context = JobContext()
+    assert not context.soft_limit_reached()
+    context.soft_limit_at = time.monotonic() - 1
+    assert context.soft_limit_reached()
+
+
+def test_the_nth_job_of_every_start_has_the_same_key() -> None:
+    keys: list[list[str]] = []
+    for _ in range(2):
+        asked: list[str] = []
+        keys.append(asked)
+        context = JobContext("7", make=lambda _work, _on_error, key, asked=asked: [*asked, key])  # type: ignore[misc]  # a default binds the loop's value
+        asked += context.enqueue(Call("a"))
+        asked += context.enqueue(Call("b"))
+    assert keys[0] == keys[1]
+    assert {"7/1", "7/2"} <= set(keys[0])
+
+
+def test_outside_of_a_worker_there_is_no_database() -> None:
+    with pytest.raises(RuntimeError, match="does not run in a worker"):
+        _ = JobContext().database
+    with pytest.raises(RuntimeError, match="does not run in a worker"):
+        JobContext().enqueue(Call("a"))
