@@ -26,7 +26,7 @@ def test_people_get_a_test_message(folder: Path, sink: Sink) -> None:
     assert "chat took a test message (http_200)." in done.out
     (request,) = sink.requests("/chat")
     assert "This is a test of the destination chat. It works." in json.loads(request.body)["text"]
-    assert list(folder.rglob("*.db*")) == []
+    assert list(folder.rglob("hookkeeper.db*")) == [], "nothing is stored"
 
 
 def test_a_service_gets_a_signed_test_event(folder: Path, sink: Sink) -> None:
