@@ -1,4 +1,4 @@
-"""Jobs and their workflows, cursors of exports, alerts, and deliveries to people.
+"""Jobs and their workflows, alerts, and deliveries to people.
 
 The CHECK on a delivery's kind learns new words. SQLite cannot alter a CHECK, and copying ten
 million deliveries for it would keep receivers away for minutes, so its text is edited where it is
