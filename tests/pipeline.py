@@ -323,6 +323,8 @@ def running_pipeline(
         "HOOKKEEPER_PORT": str(port),
         "HOOKKEEPER_METRICS_PORT": str(metrics_port),
         "HOOKKEEPER_CONSOLE_PORT": "0",
+        # A shared disk that stalls for a second is not what these tests are about.
+        "HOOKKEEPER_COMMIT_TIMEOUT": "5s",
         "PYTHONPATH": str(Path(__file__).parent.parent),
         **{f"HOOKKEEPER_{name.upper()}": value for name, value in settings.items()},
     }

@@ -80,6 +80,7 @@ def starting(folder: Path, settings: Mapping[str, str] | None = None) -> Iterato
         "HOOKKEEPER_METRICS_PORT": str(free_port()),
         "HOOKKEEPER_CONSOLE_PORT": str(free_port()),
         "HOOKKEEPER_WORKERS": "1",
+        "HOOKKEEPER_COMMIT_TIMEOUT": "5s",  # a shared disk may stall for longer than the default
         **(settings or {}),
     }
     with (folder / "up.log").open("wb") as log:

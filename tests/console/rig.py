@@ -1,6 +1,5 @@
 """A console in this process, behind ASGI, on a database that the test fills."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from openapi_schema_validator import OAS31Validator
 from ingest.config.settings import Settings, load_settings
 from ingest.console.app import create_app
 from ingest.store import Database
+from tests.lifespan import living
 
 TOKEN = "hookkeeper_a-token-that-this-test-chose"
 CONFIG = """
@@ -42,10 +42,6 @@ def deploy(event: Event) -> None: ...
 @job(name="resize", queue="images")
 def resize(context: JobContext, image: str, *, width: int = 80) -> None: ...
 """
-
-
-class StartRefused(Exception):
-    """The console said that it must not start."""
 
 
 @dataclass
@@ -118,19 +114,8 @@ async def answering(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a console that is started and stopped as by a server."""
     app = create_app(settings)
-    heard: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-    said: asyncio.Queue[Any] = asyncio.Queue()
-    life = asyncio.ensure_future(app({"type": "lifespan"}, heard.get, said.put))
-    await heard.put({"type": "lifespan.startup"})
-    started = await said.get()
-    if started["type"] != "lifespan.startup.complete":
-        await life
-        raise StartRefused(started["message"])
     transport = httpx.ASGITransport(app)
     headers = {"authorization": f"Bearer {token}"}
     client = httpx.AsyncClient(transport=transport, base_url=f"http://{host}", headers=headers)
-    async with client:
+    async with living(app), client:
         yield client
-    await heard.put({"type": "lifespan.shutdown"})
-    assert (await said.get())["type"] == "lifespan.shutdown.complete"
-    await life

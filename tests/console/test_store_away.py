@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from ingest.config.settings import Settings
-from tests.console.rig import StartRefused, answering, settings_in
+from tests.console.rig import answering, settings_in
+from tests.lifespan import StartRefused
 from tests.services.ports import free_port
 from tests.services.postgres import PostgresServer
 from tests.waiting import wait_until_async

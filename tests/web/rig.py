@@ -1,6 +1,5 @@
 """A receiver for tests: in this process behind ASGI, or as a real server process."""
 
-import asyncio
 import contextlib
 import hashlib
 import hmac
@@ -26,6 +25,7 @@ from ingest.events import Event
 from ingest.store import Database, open_database
 from ingest.store.dispatch import undispatched
 from ingest.store.schema import events
+from tests.lifespan import living
 from tests.waiting import wait_until
 
 assert metrics  # in this process metrics count in memory: imported before create_app asks
@@ -75,6 +75,8 @@ def environment(folder: Path, database_url: str, **changes: str) -> dict[str, st
         "BROKER_URL": "redis://127.0.0.1:1/0",  # nobody listens there: it must not matter
         "METRICS_PORT": "0",
         "DISK_LOW_WATER": "1MB",
+        # A shared disk that stalls for a second is the subject of no test but those that say so.
+        "COMMIT_TIMEOUT": "30s",
         **changes,
     }
     return {f"HOOKKEEPER_{name}": value for name, value in values.items()}
@@ -84,24 +86,10 @@ def environment(folder: Path, database_url: str, **changes: str) -> dict[str, st
 async def receiving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a receiver in this process, started and stopped as a server would."""
     app = create_app(settings)
-    heard: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-    said: asyncio.Queue[Any] = asyncio.Queue()
-    life = asyncio.create_task(app({"type": "lifespan"}, heard.get, said.put))
-    await heard.put({"type": "lifespan.startup"})
-    started = await said.get()
-    if started["type"] != "lifespan.startup.complete":
-        await life
-        raise StartRefused(started["message"])
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://hooks.test") as client:
+    client = httpx.AsyncClient(transport=transport, base_url="http://hooks.test")
+    async with living(app), client:
         yield client
-    await heard.put({"type": "lifespan.shutdown"})
-    assert (await said.get())["type"] == "lifespan.shutdown.complete"
-    await life
-
-
-class StartRefused(Exception):
-    """The receiver said that it must not start."""
 
 
 def github_headers(

@@ -3,9 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from starlette.types import Scope
@@ -14,26 +13,13 @@ from uvicorn.server import ServerState
 
 from ingest import answers, connection
 from ingest.answers import Answer
-from tests.web.rig import Server, read_all, serving, stored
+from tests.web.rig import Server, read_all, stored
 from tests.web.test_wire import HEAD, body_of
 
 H2C = (
     b"connection: Upgrade, HTTP2-Settings, close\r\nupgrade: h2c\r\n"
     b"http2-settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"
 )
-
-
-@pytest.fixture(scope="module")
-def wire_url(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> str:
-    path = tmp_path_factory.mktemp("connection") / "hookkeeper.db"
-    path.write_bytes(sqlite_template.read_bytes())
-    return f"sqlite:///{path}"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, wire_url: str) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server"), wire_url) as running:
-        yield running
 
 
 @pytest.mark.parametrize(

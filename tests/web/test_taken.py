@@ -8,7 +8,6 @@ import fcntl
 import re
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,19 +18,6 @@ from tests.web.test_wire import body_of
 
 ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 DATE = re.compile(rb"date: [^\r]*\r\n")
-
-
-@pytest.fixture(scope="module")
-def wire_url(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> str:
-    path = tmp_path_factory.mktemp("taken") / "hookkeeper.db"
-    path.write_bytes(sqlite_template.read_bytes())
-    return f"sqlite:///{path}"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, wire_url: str) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server"), wire_url) as running:
-        yield running
 
 
 def request(

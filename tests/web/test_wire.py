@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,20 +14,6 @@ from tests.waiting import wait_until
 from tests.web.rig import Server, count_events, read_all, scrape, serving, stored
 
 HEAD = b"POST /in/%b HTTP/1.1\r\nhost: hooks.test\r\n"
-
-
-@pytest.fixture(scope="module")
-def wire_url(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> str:
-    path = tmp_path_factory.mktemp("wire") / "hookkeeper.db"
-    path.write_bytes(sqlite_template.read_bytes())
-    return f"sqlite:///{path}"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, wire_url: str) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server")
-    with serving(folder, wire_url) as running:
-        yield running
 
 
 def body_of(answer: bytes) -> dict[str, str]:
