@@ -41,6 +41,12 @@ class Backlog:
         )
         return time.time() - oldest / 1_000 if oldest else 0.0
 
+    def size_bytes(self) -> int:
+        """Return how much of the disk the database takes, without its log."""
+        if self._connection.dialect.name == "postgresql":
+            return self._one("SELECT pg_database_size(current_database())")
+        return self._one("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+
     def event_ids(self) -> set[str]:
         """Return the ids of all events."""
         with self._connection.begin():
@@ -67,3 +73,9 @@ def count(database_url: str, table: str = "events", where: str = "true") -> int:
     """Return how many rows of a table there are, by a connection of its own."""
     with reading(database_url) as backlog:
         return backlog.count(table, where)
+
+
+def size_bytes(database_url: str) -> int:
+    """Return how much of the disk a database takes."""
+    with reading(database_url) as backlog:
+        return backlog.size_bytes()

@@ -7,12 +7,18 @@ had the same minute of the machine.
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+#: The reason of a row that has met its target whenever it was measured before.
+UNEXPLAINED = "not known: this row met its target before; profile it, and write the reason here"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a report. ``theirs`` and ``ratio`` are None where there is no other side."""
+    """One line of a report. ``theirs`` and ``ratio`` are None where there is no other side.
+
+    ``reason``: why the target was missed; a row that missed has one. Raises ValueError if not.
+    """
 
     name: str
     unit: str
@@ -26,8 +32,13 @@ class Row:
     theirs_per_cpu_second: float | None = None
     runs: int = 5
     note: str = ""
+    reason: str = ""
     #: Percentiles in ms by side ("ours", "theirs"): {"ours": {"p50": 1.2, ...}, ...}.
     latencies_ms: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not (self.met or self.reason):
+            raise ValueError(f"{self.name} missed its target and does not say why")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +91,24 @@ def above_theirs_at_most(limit: float, unit: str) -> Target:
     return Target(f"<= theirs + {limit:g} {unit}", lambda o, t, _ratio: o - t <= limit)
 
 
-def compare(  # one keyword a column of the report
-    name: str, unit: str, pairs: Sequence[Pair], target: Target, against: str, note: str = ""
+def compare(
+    name: str,
+    unit: str,
+    pairs: Sequence[Pair],
+    target: Target,
+    against: str,
+    *,
+    reason: str,
+    note: str = "",
 ) -> Row:
-    """Make the row of a rate: work per second of either side, and per CPU-second."""
+    """Make the row of a rate: work per second of either side, and per CPU-second.
+
+    ``reason``, here and below: why the target is missed, where it is; kept only then.
+    """
     values = [(pair.ours.rate, pair.theirs.rate) for pair in pairs]
     return row(
         *(name, unit, values, target, against),
+        reason=reason,
         ours_per_cpu_second=_median_of_known([p.ours.per_cpu_second for p in pairs]),
         theirs_per_cpu_second=_median_of_known([p.theirs.per_cpu_second for p in pairs]),
         note=note,
@@ -100,6 +122,7 @@ def row(
     target: Target,
     against: str,
     *,
+    reason: str,
     ours_per_cpu_second: float | None = None,
     theirs_per_cpu_second: float | None = None,
     note: str = "",
@@ -109,22 +132,35 @@ def row(
     ours = statistics.median(value for value, _ in values)
     theirs = statistics.median(value for _, value in values)
     ratio = statistics.median(_ratio(*value) for value in values)
+    met = target.judge(ours, theirs, ratio)
     return Row(
-        *(name, unit, ours, theirs, ratio, target.text, target.judge(ours, theirs, ratio)),
-        against,
+        *(name, unit, ours, theirs, ratio, target.text, met, against),
         ours_per_cpu_second=ours_per_cpu_second,
         theirs_per_cpu_second=theirs_per_cpu_second,
         runs=len(values),
         note=note,
+        reason="" if met else reason,
         latencies_ms=latencies_ms or {},
     )
 
 
-def alone(name: str, unit: str, values: Sequence[float], target: Target, *, note: str = "") -> Row:
+def alone(
+    name: str, unit: str, values: Sequence[float], target: Target, *, reason: str, note: str = ""
+) -> Row:
     """Make a row that has no other side: the median of some runs against a limit."""
     ours = statistics.median(values)
     met = target.judge(ours, math.nan, math.nan)
-    return Row(name, unit, ours, None, None, target.text, met, "", runs=len(values), note=note)
+    return Row(
+        *(name, unit, ours, None, None, target.text, met, ""),
+        runs=len(values),
+        note=note,
+        reason="" if met else reason,
+    )
+
+
+def missed(row: Row, reason: str) -> Row:
+    """Return a row as missed whatever its figure, with one more reason before its own."""
+    return replace(row, met=False, reason="; ".join(filter(None, (reason, row.reason))))
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -145,7 +181,10 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
 
 
 def _ratio(ours: float, theirs: float) -> float:
-    return ours / theirs if theirs else math.inf
+    """Endless where the other side did nothing; 0 where ours did nothing either."""
+    if not theirs:
+        return math.inf if ours else 0.0
+    return ours / theirs
 
 
 def _median_of_known(values: Sequence[float | None]) -> float | None:

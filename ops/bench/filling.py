@@ -5,11 +5,13 @@ promise of the ledger. Indexes and foreign keys are built after the rows, as a b
 what is filled is durable, and has the statistics that autovacuum would have made by then.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 
@@ -35,6 +37,26 @@ class _Words:
     uuid: Callable[[str, str], str]
     key: str
     blob: Callable[[str], str]
+    literal: Callable[[bytes], str]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was filled: so many events from ``start_ms`` on, equally far apart."""
+
+    start_ms: int
+    events: int
+
+    @property
+    def apart_ms(self) -> int:
+        """Milliseconds from one event to the next."""
+        return HISTORY_MS // self.events
+
+    def event_id(self, number: int) -> str:
+        """Return the id of an event by its number from 0 on, as the SQL below makes it."""
+        at = self.start_ms + number * self.apart_ms
+        clock = f"{at >> 16:08x}-{at & 65_535:04x}"
+        return f"{clock}-7{number & 4_095:03x}-8a00-{number:012x}"
 
 
 def _sqlite_uuid(at: str, kind: str) -> str:
@@ -55,22 +77,26 @@ _SQLITE = _Words(
     _sqlite_uuid,
     "randomblob(32)",
     lambda value: f"CAST({value} AS BLOB)",
+    lambda value: f"X'{value.hex()}'",
 )
 _POSTGRESQL = _Words(
     lambda first, count: f"generate_series({first}::bigint, {first + count - 1}::bigint) AS s(n)",
     _postgresql_uuid,
     "sha256(convert_to(random()::text, 'UTF8'))",
     lambda value: f"convert_to({value}, 'UTF8')",
+    lambda value: f"'\\x{value.hex()}'::bytea",
 )
 
 
-def fill(database_url: str, events: int, finished: int) -> None:
+def fill(database_url: str, events: int, finished: int, body: bytes | None = None) -> History:
     """Add 90 days of events, one in 49 unmatched, to an empty store that is migrated.
 
     The newest ``finished`` have a delivery that succeeded, with its attempt, and the events of
-    the last seven days their dedupe keys.
+    the last seven days their dedupe keys. ``body``: every event's; None: 60 bytes with a number.
     """
-    _run(database_url, lambda words: _history(words, events, finished), bulk=True)
+    history = History(time.time_ns() // 1_000_000 - HISTORY_MS, events)
+    _run(database_url, lambda words: _history(words, history, finished, body), bulk=True)
+    return history
 
 
 def add_waiting(database_url: str, count: int, first_due_ms: int) -> None:
@@ -81,9 +107,9 @@ def add_waiting(database_url: str, count: int, first_due_ms: int) -> None:
     _run(database_url, lambda words: _backlog(words, count, first_due_ms), bulk=False)
 
 
-def _history(words: _Words, events: int, finished: int) -> Iterator[str]:
-    start = time.time_ns() // 1_000_000 - HISTORY_MS
-    at = f"({start} + n * {HISTORY_MS // events})"
+def _history(words: _Words, history: History, finished: int, body: bytes | None) -> Iterator[str]:
+    events = history.events
+    at = f"({history.start_ms} + n * {history.apart_ms})"
     keyed = events * DEDUPE_MS // HISTORY_MS
     everything, last = words.series(0, events), words.series(events - finished, finished)
     unmatched = "n % 49 = 0"  # an odd number: of every source
@@ -96,7 +122,7 @@ def _history(words: _Words, events: int, finished: int) -> Iterator[str]:
         CASE WHEN {unmatched} THEN 'unmatched' ELSE 'dispatched' END, {at}, {at}, {at} + 20,
         CASE WHEN NOT {unmatched} AND n >= {events - finished} THEN 1 ELSE 0 END, 0,
         '0af7651916cd43dd8448eb211c80319c', 'file:secret' FROM {everything}"""
-    yield _payloads(words, event, everything)
+    yield _payloads(words, event, everything, body)
     yield f"""INSERT INTO dedupe (key, event_id, body_sha256, seen_at, expires_at)
         SELECT {words.key}, {event}, {words.blob(_SHA)}, {at}, {at} + {DEDUPE_MS}
         FROM {words.series(events - keyed, keyed)} ORDER BY 1"""
@@ -118,7 +144,7 @@ def _backlog(words: _Words, count: int, first_due_ms: int) -> Iterator[str]:
     yield f"""INSERT INTO events (id, source, type, state, received_at, stored_at, dispatched_at,
         matched, matched_generation, trace_id) SELECT {event}, '{BUSY}', 'push', 'dispatched',
         {at}, {at}, {at} + 20, 1, 0, '0af7651916cd43dd8448eb211c80319c' FROM {rows}"""
-    yield _payloads(words, event, rows)
+    yield _payloads(words, event, rows, None)
     yield f"""INSERT INTO deliveries (id, event_id, destination, kind, queue, generation, state,
         due_at, wake_at, starts, attempts, created_at, last_outcome, last_status, last_code,
         last_message, last_attempt_at)
@@ -129,10 +155,11 @@ def _backlog(words: _Words, count: int, first_due_ms: int) -> Iterator[str]:
     yield _attempts(words, delivery, at, outcome, rows, "true")
 
 
-def _payloads(words: _Words, event: str, rows: str) -> str:
-    body = words.blob("""'{"zen":"Keep it logically awesome.","number":' || n || '}'""")
+def _payloads(words: _Words, event: str, rows: str, body: bytes | None) -> str:
+    numbered = words.blob("""'{"zen":"Keep it logically awesome.","number":' || n || '}'""")
+    value = numbered if body is None else words.literal(body)
     return f"""INSERT INTO payloads (event_id, headers, query, content_type, body, body_sha256)
-        SELECT {event}, '[["X-GitHub-Event","push"]]', '', 'application/json', {body},
+        SELECT {event}, '[["X-GitHub-Event","push"]]', '', 'application/json', {value},
         {words.blob(_SHA)} FROM {rows}"""
 
 
@@ -168,6 +195,8 @@ def _run_sqlite(file: str, statements: Iterator[str], *, bulk: bool) -> None:
         execute("PRAGMA synchronous=FULL")
         execute("PRAGMA journal_mode=WAL")
         execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with Path(file).open("rb") as written:  # nothing above waited for the disk
+        os.fsync(written.fileno())
 
 
 def _run_postgresql(url: str, statements: Iterator[str], *, bulk: bool) -> None:

@@ -88,7 +88,8 @@ class Generator:
                 self._note(channel, _NO_ANSWER, b"")
             channel.socket.close()
         spent = time.process_time() - cpu
-        return {"sent": self.count, "unsent": unsent, "cpu_seconds": spent}
+        sent = {"sent": self.count, "unsent": unsent}
+        return {**sent, "cpu_seconds": spent, "started": self.started}
 
     def _send_all(self) -> None:
         due = next(self.schedule)

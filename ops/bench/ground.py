@@ -52,6 +52,8 @@ class Options:
     seconds: float = 5.0
     warm_up_seconds: float = 2.0
     minutes: float = 20.0
+    #: Where databases go: on a disk, and where PostgreSQL's own account may go, too.
+    data: Path = Path("/var/tmp")
 
     @property
     def are_enough(self) -> bool:
@@ -60,6 +62,7 @@ class Options:
         return (
             self.rounds >= default.rounds
             and self.seconds >= default.seconds
+            and self.warm_up_seconds >= default.warm_up_seconds
             and self.minutes >= default.minutes
         )
 
@@ -78,7 +81,7 @@ class Ground:
     def __init__(self, options: Options, tell: Callable[[str], None] = print) -> None:
         self.options = options
         self.tell = tell  # progress, for people
-        self.home = Path(tempfile.mkdtemp(prefix="hookkeeper-bench-"))
+        self.home = Path(tempfile.mkdtemp(prefix="hookkeeper-bench-", dir=options.data))
         self.guard = Guard(self.home)
         self._folders = 0
 
@@ -123,7 +126,8 @@ class Ground:
     @contextmanager
     def postgresql(self) -> Iterator[Server]:
         """A private PostgreSQL cluster with its default settings, fsync on; an empty database."""
-        server = PostgresServer(**_DEFAULTS)
+        with _temporary_files_in(self.options.data):
+            server = PostgresServer(**_DEFAULTS)
         try:
             server.start()
             yield Server(server.create_database("bench"), (server.pid,))
@@ -137,7 +141,9 @@ class Ground:
             with self.postgresql() as server:
                 yield server
         else:
-            yield Server(f"sqlite:///{self.folder('database')}/hookkeeper.db", ())
+            folder = self.folder("database")
+            yield Server(f"sqlite:///{folder}/hookkeeper.db", ())
+            shutil.rmtree(folder)  # it may be tens of gigabytes, and the next row needs them
 
     @contextmanager
     def hookkeeper(
@@ -200,10 +206,15 @@ class Ground:
         return load.wrk(url, connections, seconds or self.options.seconds, self.home)
 
     def rate(self, url: str, connections: int, roots: Sequence[int]) -> tuple[Side, load.Load]:
-        """One round of closed-loop load, with the CPU time of the processes that serve it."""
+        """One round of closed-loop load, with the CPU time of the processes that serve it.
+
+        Raises RuntimeError where nothing at all was acknowledged: that is no rate.
+        """
         before = cpu_seconds(roots)
         found = self.wrk(url, connections)
         spent = cpu_seconds(roots) - before
+        if not found.acknowledged:
+            raise RuntimeError(f"nothing was acknowledged: {found}")
         return Side(found.acknowledged, found.seconds, spent), found
 
     def turns(self, ours: Callable[[], T], theirs: Callable[[], T]) -> list[tuple[T, T]]:
@@ -225,14 +236,27 @@ class Ground:
 
     @staticmethod
     def wait_until(
-        condition: Callable[[], object], what: str, seconds: float = _START_SECONDS
+        condition: Callable[[], object],
+        what: str,
+        seconds: float = _START_SECONDS,
+        pause_seconds: float = 0.02,
     ) -> None:
-        """Return once the condition holds, asked for every 20 ms. Raises TimeoutError."""
+        """Return once the condition holds, asked for again and again. Raises TimeoutError."""
         deadline, pause = time.monotonic() + seconds, threading.Event()
         while not condition():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"waited {seconds:g} s in vain for {what}")
-            pause.wait(0.02)
+            pause.wait(pause_seconds)
+
+
+@contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """Make temporary folders elsewhere: the tests' server has no parameter for it."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def _answers(process: Process, port: int) -> bool:

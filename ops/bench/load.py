@@ -14,16 +14,40 @@ _SCRIPT = Path(__file__).with_name("post.lua")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What wrk saw. ``failures`` were answered 400 or more, or not at all."""
+    """What wrk saw. ``refused`` were answered 400 or more, ``late`` after more than 10 s.
+
+    ``broken`` were not answered: connecting, writing or reading failed.
+    """
 
     answered: int
-    failures: int
+    refused: int
     seconds: float
+    broken: int = 0
+    late: int = 0
 
     @property
     def acknowledged(self) -> int:
         """Requests that were answered with success."""
-        return self.answered - self.failures
+        return self.answered - self.refused
+
+    @property
+    def failures(self) -> int:
+        """Requests that did not go as they should."""
+        return self.refused + self.broken + self.late
+
+
+def audit(load: Load, stored: int, connections: int) -> None:
+    """Compare what was acknowledged with how many events are stored, or handled.
+
+    More may be: one a connection whose answer wrk did not stay to read, those whose connection
+    broke, and those that were refused because their commit took too long and came through after
+    all. Raises RuntimeError if there are fewer than were acknowledged, or more than that explains.
+    """
+    most = load.answered + load.broken + connections
+    if not load.acknowledged <= stored <= most:
+        raise RuntimeError(
+            f"{load.acknowledged} were acknowledged, at most {most} posted, but {stored} are there"
+        )
 
 
 def wrk(url: str, connections: int, seconds: float, folder: Path) -> Load:
@@ -48,4 +72,6 @@ def parse(printed: str, complaints: str = "") -> Load:
     if not found:
         raise RuntimeError(f"wrk failed: {printed}{complaints}")
     said = json.loads(found[-1].removeprefix("RESULT "))
-    return Load(said["requests"], said["status"], said["microseconds"] / 1e6)
+    broken = said["connect"] + said["read"] + said["write"]
+    seconds = said["microseconds"] / 1e6
+    return Load(said["requests"], said["status"], seconds, broken, said["timeout"])

@@ -19,6 +19,7 @@ _PACKAGES = (
     *("hookkeeper", "starlette", "uvicorn", "uvloop", "httptools", "dramatiq", "redis"),
     *("httpx", "sqlalchemy", "psycopg", "orjson", "pyarrow", "duckdb"),
 )
+_IN_MEMORY = ("tmpfs", "ramfs")
 #: Program: where it may be, and the option that makes it print its version.
 _PROGRAMS = {"redis-server": "--version", "postgres": "--version", "wrk": "-v"}
 
@@ -32,10 +33,19 @@ def machine(folder: Path) -> dict[str, object]:
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(int(memory[1]) / 2**20, 1) if memory else None,
         "kernel": f"{platform.system()} {platform.release()}",
-        "file_system": file_system(folder, Path("/proc/mounts").read_text()),
-        "load_before": round(os.getloadavg()[0], 2),
-        "sync_ms": sync_ms(folder),
+        "file_system": file_system(folder, mounts()),
     }
+
+
+def in_memory(folder: Path) -> str | None:
+    """Return the type of the file system that holds a folder if a sync costs nothing there."""
+    found = file_system(folder.resolve(), mounts())
+    return found if found in _IN_MEMORY else None
+
+
+def mounts() -> str:
+    """Return what is mounted where (proc(5))."""
+    return Path("/proc/mounts").read_text()
 
 
 def sync_ms(folder: Path, count: int = 4_000, size: int = 40_960) -> dict[str, float]:

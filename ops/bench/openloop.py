@@ -60,6 +60,12 @@ class Offer:
     unsent: int
     seconds: float
     cpu_seconds: float
+    started: float = 0.0  # on the monotonic clock
+
+    @property
+    def ended(self) -> float:
+        """When its schedule was over, on the monotonic clock; answers may have come later."""
+        return self.started + self.seconds
 
     @property
     def rate(self) -> float:
@@ -109,7 +115,7 @@ def read(path: Path, totals: str, seconds: float) -> Offer:
     said = json.loads(totals)
     with path.open() as lines:
         outcomes = list(parse(lines))
-    return Offer(outcomes, int(said["unsent"]), seconds, said["cpu_seconds"])
+    return Offer(outcomes, int(said["unsent"]), seconds, said["cpu_seconds"], said["started"])
 
 
 def parse(lines: Iterable[str]) -> Iterable[Outcome]:

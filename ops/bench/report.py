@@ -28,7 +28,10 @@ def print_rows(rows: Sequence[Row], console: Console) -> None:
     console.print(table)
     for row in rows:
         said = "; ".join(filter(None, (row.against and f"against {row.against}", row.note)))
-        console.print(f"{row.name}: {said} ({row.runs} runs)", markup=False, highlight=False)
+        runs = "one run" if row.runs == 1 else f"{row.runs} runs"
+        console.print(f"{row.name}: {said} ({runs})", markup=False, highlight=False)
+        if row.reason:
+            console.print(f"  missed: {row.reason}", markup=False, highlight=False)
 
 
 def figure(value: float | None) -> str:

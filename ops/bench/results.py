@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.bench.figures import Row
+from ops.bench.provenance import Provenance
 
 #: The lines of the table, in its order; each is a module of ops/bench/rows.
 LINES = (
@@ -20,17 +21,21 @@ def merge(
     earlier: Mapping[str, Any] | None,
     line: str,
     rows: Sequence[Row],
+    provenance: Provenance,
     machine: Mapping[str, Any],
     versions: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return a day's document in which one line's rows are the given ones.
 
-    ``earlier``: the document so far; None where there is none. Other lines' rows stay.
+    ``earlier``: the document so far; None where there is none. Other lines' rows stay; what was
+    another machine or another version when they were measured stands in their ``then``.
     """
-    kept = [row for row in (earlier or {}).get("rows", []) if line_of(row["name"]) != line]
-    merged = kept + [_document(row) for row in rows]
+    now = {"machine": dict(machine), "versions": dict(versions)}
+    others = [row for row in (earlier or {}).get("rows", []) if line_of(row["name"]) != line]
+    merged = [_kept(row, earlier or {}, now) for row in others]
+    merged += [_plain(asdict(row) | asdict(provenance)) for row in rows]
     merged.sort(key=lambda row: LINES.index(line_of(row["name"])))  # stable within a line
-    return {"machine": dict(machine), "versions": dict(versions), "rows": merged}
+    return {**now, "rows": merged}
 
 
 def line_of(name: str) -> str:
@@ -49,8 +54,16 @@ def write(path: Path, document: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _document(row: Row) -> dict[str, Any]:
-    return {key: _plain(value) for key, value in asdict(row).items()}
+def _kept(
+    row: dict[str, Any], earlier: Mapping[str, Any], now: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    then = {}
+    for part, facts in now.items():
+        known = {**earlier.get(part, {}), **row.get("then", {}).get(part, {})}
+        then[part] = {key: value for key, value in known.items() if value != facts.get(key)}
+    differing = {part: facts for part, facts in then.items() if facts}
+    rest = {key: value for key, value in row.items() if key != "then"}
+    return rest | ({"then": differing} if differing else {})
 
 
 def _plain(value: Any) -> Any:

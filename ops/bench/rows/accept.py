@@ -7,10 +7,15 @@ reads the body. Whatever processes ours starts, and its servers, count as its CP
 from ops.bench.figures import Pair, Row, Side, compare, ratio_at_least
 from ops.bench.ground import KINDS, Ground, Kind, Server, count
 from ops.bench.hookkeeper import Hookkeeper
-from ops.bench.load import Load
+from ops.bench.load import Load, audit
 
 CONNECTIONS = (64, 256)
+_QUIET_SECONDS = 0.2  # many times what a commit takes
 TARGET = ratio_at_least(0.5)
+REASON = (
+    "both cores are busy all the time: a request costs 130 to 200 us of CPU in the web process "
+    "(in bare Starlette some 50) and 70 to 110 us in the writer; wrk and the database take the rest"
+)
 
 
 def measure(ground: Ground) -> list[Row]:
@@ -47,25 +52,34 @@ def _row(
     note = f"{failures} requests failed" if failures else ""
     name = f"accept.{kind}.{connections}"
     ground.tell(f"{name}: {spelled(pairs)}")
-    return compare(name, "requests/s", pairs, TARGET, "bare Starlette + uvicorn", note)
+    return compare(
+        *(name, "requests/s", pairs, TARGET, "bare Starlette + uvicorn"), reason=REASON, note=note
+    )
 
 
 def audited(
     ground: Ground, ours: Hookkeeper, connections: int, roots: list[int]
 ) -> tuple[Side, Load]:
-    """One round of ours, compared with what the database has afterwards.
+    """One round of ours, compared with what the database has before and afterwards.
 
-    When wrk stops, each connection may have one more event stored whose answer it did not read, in
-    the load before this one, too, and one that was refused because its commit took too long may
-    be stored still. Raises RuntimeError if fewer are stored than were acknowledged, or more than
-    that explains.
+    Raises RuntimeError as ``load.audit`` does.
     """
-    before = count(ours.database_url)
+    before = _settled(ground, ours.database_url)
     side, found = ground.rate(ours.url, connections, roots)
-    stored = count(ours.database_url) - before
-    if not found.acknowledged <= stored <= found.answered + 2 * connections:
-        raise RuntimeError(f"{found.acknowledged} were acknowledged, but {stored} are stored")
+    audit(found, _settled(ground, ours.database_url) - before, connections)
     return side, found
+
+
+def _settled(ground: Ground, database_url: str) -> int:
+    """Count the events, once those that were on their way when wrk stopped are stored."""
+    counts = [count(database_url)]
+
+    def stands_still() -> bool:
+        counts.append(count(database_url))
+        return counts[-1] == counts[-2]
+
+    ground.wait_until(stands_still, "the last commits", pause_seconds=_QUIET_SECONDS)
+    return counts[-1]
 
 
 def spelled(pairs: list[Pair]) -> str:

@@ -15,6 +15,12 @@ from ops.bench.openloop import Offer, offer
 from ops.bench.processes import cpu_seconds
 
 TARGET = above_theirs_at_most(10, "ms")
+REASON = (
+    "an answer waits for its commit, and so for whatever stops one: a sync that a shared disk "
+    "holds up (50 to 150 ms once in a few hundred, in bad minutes; this run's is in the note and "
+    "in sync_ms), a checkpoint, or the other processes on two cores; where sync_ms is short it is "
+    "one of the last two, and which of them was not taken apart"
+)
 CONNECTIONS = 64
 _LONGER = 2  # of a round, because a p99 needs more requests than a rate
 
@@ -78,6 +84,7 @@ def _row(ground: Ground, kind: Kind, rate: float, rounds: list[tuple[Round, Roun
         *(name, "ms", values, TARGET, "bare Starlette + uvicorn at the same rate"),
         ours_per_cpu_second=statistics.median(side.per_cpu_second for side in ours),
         theirs_per_cpu_second=statistics.median(side.per_cpu_second for side in theirs),
+        reason=REASON,
         note=_note(rate, [*ours, *theirs], _disk(ground)),
         latencies_ms=latencies_ms,
     )

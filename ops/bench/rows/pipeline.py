@@ -19,10 +19,15 @@ from ops.bench.backlog import Backlog, reading
 from ops.bench.figures import Row, Side, compare, ratio_at_least
 from ops.bench.ground import KINDS, Ground, Kind
 from ops.bench.hookkeeper import ROOT, Hookkeeper, environment
+from ops.bench.load import audit
 from ops.bench.processes import Process, cpu_seconds
 from ops.bench.rows.accept import spelled
 
 TARGET = ratio_at_least(1.0)
+REASON = (
+    "each event is three durable transactions (accepted, claimed, outcome), on the two cores that "
+    "web, writer, database, workers and wrk share; theirs is a message popped from Redis"
+)
 #: Each waits for its commit, which takes turns with the workers': 64 leave the machine half idle.
 CONNECTIONS = 256
 PROCESSES, THREADS = 2, 8  # Hookkeeper's defaults
@@ -54,19 +59,15 @@ class Pipeline:
     roots: list[int]
 
     def round(self, seconds: float) -> Side:
-        """Post for so many seconds, wait for the rest. Raises RuntimeError if any is missing."""
+        """Post for so many seconds, wait for the rest. Raises RuntimeError as ``audit``."""
         before = self._recorded()
         started, cpu_started = time.monotonic(), cpu_seconds(self.roots)
         load = self.ground.wrk(self.running.url, CONNECTIONS, seconds)
         self.ground.wait_until(self._is_done, "all events", _GIVE_UP_SECONDS)
-        side = Side(
-            self._recorded() - before,
-            time.monotonic() - started,
-            cpu_seconds(self.roots) - cpu_started,
-        )
-        if not load.acknowledged <= side.work <= load.acknowledged + CONNECTIONS:
-            raise RuntimeError(f"{load.acknowledged} were acknowledged, {side.work} are recorded")
-        return side
+        taken, spent = time.monotonic() - started, cpu_seconds(self.roots) - cpu_started
+        handled = self._recorded() - before
+        audit(load, handled, CONNECTIONS)
+        return Side(handled, taken, spent)
 
     def _is_done(self) -> bool:
         """Whether nothing is left; one row of each kind is looked for, lest this costs a core."""
@@ -103,6 +104,7 @@ def _on(ground: Ground, kind: Kind) -> Row:
     return compare(
         *(name, "events/s", pairs, TARGET),
         f"raw Dramatiq, {PROCESSES} processes of {THREADS} threads, messages that wait for it",
+        reason=REASON,
     )
 
 

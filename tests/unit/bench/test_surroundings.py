@@ -13,6 +13,7 @@ from ops.bench import request
 from ops.bench.load import parse
 from ops.bench.machine import PEERS, file_system, machine, pinned, versions
 from ops.bench.processes import Guard, Process, cpu_seconds, family
+from ops.bench.provenance import commit_of
 from tests.waiting import wait_until
 
 BUSY = "import time\nwhile time.process_time() < 0.3: pass\n"
@@ -30,10 +31,14 @@ def test_the_request_is_a_real_event_of_about_2_kb_with_a_valid_signature() -> N
 
 
 def test_what_wrk_answers_is_split_into_acknowledged_and_failed() -> None:
-    said = 'RESULT {"requests":100,"microseconds":2000000,"status":30,"connect":0,"timeout":0}'
-    load = parse(f"Running 2s test\n{said}\n")
+    said = (
+        '{"requests":100,"microseconds":2000000,"status":30,'
+        '"connect":1,"read":2,"write":4,"timeout":8}'
+    )
+    load = parse(f"Running 2s test\nRESULT {said}\n")
 
-    assert (load.acknowledged, load.failures, load.seconds) == (70, 30, 2.0)
+    assert (load.acknowledged, load.refused, load.broken, load.late) == (70, 30, 7, 8)
+    assert (load.failures, load.seconds) == (45, 2.0)
 
 
 def test_a_wrk_that_printed_no_result_is_an_error() -> None:
@@ -46,6 +51,11 @@ def test_the_file_system_is_the_innermost_that_holds_the_folder() -> None:
 
     assert file_system(Path("/var/tmp/x"), mounts) == "tmpfs"
     assert file_system(Path("/var/tmpx"), mounts) == "ext4"
+
+
+def test_a_tree_that_differs_from_its_commit_says_so() -> None:
+    assert commit_of("73fec94\n", "") == "73fec94"
+    assert commit_of("73fec94\n", " M ingest/writer/room.py\n") == "73fec94+changes"
 
 
 def test_the_machine_is_described_without_its_name_or_its_folders(tmp_path: Path) -> None:

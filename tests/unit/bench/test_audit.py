@@ -1,0 +1,87 @@
+"""What lets a round count, and a run stand in the results: no event less than was acknowledged."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ops.bench import limits
+from ops.bench.__main__ import Run, keep
+from ops.bench.figures import Row
+from ops.bench.ground import Options
+from ops.bench.load import Load, audit
+from ops.bench.provenance import Provenance
+from ops.bench.report import print_rows
+from ops.bench.results import read
+
+#: 1,000 answered, 100 of them refused: 900 acknowledged.
+LOAD = Load(answered=1_000, refused=100, seconds=5.0)
+MISS = Row("accept.x", "/s", 1.0, 2.0, 0.5, ">= 1", False, "bare", reason="both cores are busy")
+
+
+def kept(options: Options, path: Path) -> bool:
+    run = Run(options, Console(file=io.StringIO()), path, "73fec94")
+    of_line = Provenance("2026-11-23T23:59:30Z", run.commit, 0.1, {})
+    return keep(run, "accept", [MISS], of_line, {"cores": 2})
+
+
+def test_a_round_that_lost_one_event_is_no_measurement() -> None:
+    with pytest.raises(RuntimeError, match=r"900 were acknowledged.*but 899"):
+        audit(LOAD, stored=899, connections=64)
+
+
+def test_a_round_in_which_nothing_was_stored_is_no_measurement() -> None:
+    with pytest.raises(RuntimeError, match="but 0 are there"):
+        audit(LOAD, stored=0, connections=64)
+
+
+def test_one_event_a_connection_may_be_stored_whose_answer_nobody_read() -> None:
+    audit(LOAD, stored=900, connections=64)
+    audit(LOAD, stored=1_000 + 64, connections=64)
+
+    with pytest.raises(RuntimeError, match="at most 1064 posted"):
+        audit(LOAD, stored=1_000 + 65, connections=64)
+
+
+def test_a_connection_that_broke_may_have_left_an_event() -> None:
+    audit(replace(LOAD, broken=3), stored=1_000 + 67, connections=64)
+
+
+@pytest.mark.parametrize(
+    "shorter",
+    [Options(rounds=4), Options(seconds=2), Options(warm_up_seconds=0.5), Options(minutes=5)],
+    ids=["rounds", "seconds", "warm-up", "minutes"],
+)
+def test_a_run_that_was_shorter_in_any_way_is_not_written_down(
+    tmp_path: Path, shorter: Options
+) -> None:
+    path = tmp_path / "2026-11-23.json"
+
+    assert not kept(shorter, path)
+    assert read(path) is None
+
+
+def test_a_whole_run_is_written_with_its_misses_and_their_reasons(tmp_path: Path) -> None:
+    path = tmp_path / "2026-11-23.json"
+
+    assert kept(Options(), path)
+    document = read(path)
+    assert document is not None
+    (row,) = document["rows"]
+    assert (row["met"], row["reason"], row["commit"]) == (False, "both cores are busy", "73fec94")
+
+
+def test_the_table_says_why_a_target_was_missed() -> None:
+    shown = io.StringIO()
+
+    print_rows([MISS, replace(MISS, met=True, reason="")], Console(file=shown, width=150))
+
+    assert "MISSED" in shown.getvalue()
+    assert shown.getvalue().count("missed: both cores are busy") == 1
+
+
+def test_too_few_open_files_are_said_before_anything_is_measured() -> None:
+    with pytest.raises(RuntimeError, match=r"needs 10,000,000,000 open files.*Nothing was"):
+        limits.allow_open_files(10_000_000_000)
