@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from ingest.errors import HookkeeperError
 
@@ -16,7 +15,11 @@ COMPLETE = "hookkeeper.complete"
 BODY_SECONDS = 60.0
 
 
-class BodyTooLarge(HookkeeperError):
+class NotTaken(HookkeeperError):
+    """A body that is not taken in, though its sender is still there."""
+
+
+class BodyTooLarge(NotTaken):
     """The body is longer than its source allows. ``unread``: there is more of it to come."""
 
     def __init__(self, *, unread: bool) -> None:
@@ -24,11 +27,11 @@ class BodyTooLarge(HookkeeperError):
         self.unread = unread
 
 
-class TooSlow(HookkeeperError):
+class TooSlow(NotTaken):
     """The body did not arrive in time."""
 
 
-class TooMuchInFlight(HookkeeperError):
+class TooMuchInFlight(NotTaken):
     """All requests together hold more bytes than this process may."""
 
 
@@ -49,37 +52,35 @@ class InFlight:
         return self.held >= self.limit
 
     def lease(self) -> "Lease":
-        """Account for one request: ``with in_flight.lease() as lease``."""
+        """Account for one request, until its lease is released."""
         return Lease(self)
 
 
 class Lease:
-    """What one request holds; given back when its block ends, however it ends."""
+    """What one request holds; whoever ends the request releases it."""
+
+    __slots__ = ("_owner", "held")
 
     def __init__(self, owner: InFlight) -> None:
         self._owner = owner
-        self._held = 0
+        self.held = 0
 
-    def __enter__(self) -> Self:
-        return self
+    def hold(self, size: int, limit: int, *, more: bool) -> None:
+        """Hold the next ``size`` bytes of a body of at most ``limit``; ``more`` may come.
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self._change(-self._held)
-
-    def add(self, size: int) -> None:
-        """Hold ``size`` more bytes. Raises TooMuchInFlight when that is beyond the limit."""
-        self._change(size)
+        Raises TooMuchInFlight and BodyTooLarge; what came is held then, too.
+        """
+        self.held += size
+        self._owner.held += size
         if self._owner.held > self._owner.limit:
             raise TooMuchInFlight
+        if self.held > limit:
+            raise BodyTooLarge(unread=more)
 
-    def _change(self, size: int) -> None:
-        self._held += size
-        self._owner.held += size
+    def release(self) -> None:
+        """Hold nothing any more."""
+        self._owner.held -= self.held
+        self.held = 0
 
 
 async def read_body(
@@ -104,15 +105,12 @@ async def read_body(
 
 async def _whole(receive: Receive, limit: int, lease: Lease) -> bytes:
     parts: list[bytes] = []
-    size, more = 0, True
+    more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnected
         part, more = message.get("body", b""), message.get("more_body", False)
-        size += len(part)
-        lease.add(len(part))
-        if size > limit:
-            raise BodyTooLarge(unread=more)
+        lease.hold(len(part), limit, more=more)
         parts.append(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)

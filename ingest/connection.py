@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: uvicorn's httptools protocol without four of its traps.
+"""One HTTP/1.1 connection: uvicorn's httptools protocol without five of its traps.
 
 * What the parser collects is bounded while it comes. It copies a header at every piece of it and
   has no limit: 200 MB of one header stopped the event loop for 47 s, for every sender (measured;
@@ -9,26 +9,25 @@
   ``Upgrade`` header is not kept.
 * Trailers are not taken for headers (RFC 9110 §6.5.1).
 * Too many connections are told when to come back, which uvicorn's own answer does not say.
+* Nothing is read while a request that was read before waits for its turn. uvicorn reads on as each
+  one begins: one is answered, and the next read brings thousands.
 
 And an answer leaves in one piece: see ``gathered.py``.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from functools import partial
-from typing import Protocol, cast
 
 import httptools
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ingest import answers
 from ingest.answers import Answer
 from ingest.body import COMPLETE
+from ingest.exchange import Exchange, Owed
 from ingest.gathered import Gathered
 
 #: Of a head, or of trailers, before they are complete. Twice what ``heading.py`` lets pass, so
@@ -37,17 +36,29 @@ SILENT_BYTES = 65_536
 HEAD_SECONDS = 10.0
 #: Open connections; what comes on more than these is turned away, so that memory is bounded.
 CONNECTIONS = 4_096
+#: Pipelined events that one read may have taken at once; others have their turn after these.
+TAKES_A_READ = 16
 _ENTRANCE = b"/in/"
 _INVALID = "Invalid HTTP request received."
+_FAILED = "Exception while an event was taken"
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
 )
 
+#: How an application takes an event that came whole: its scope, its body, and ``reply``, which is
+#: called once. An application has it as its attribute ``take``, or has it not.
+Take = Callable[[Scope, bytes, Callable[[Answer], None]], None]
+
 
 class Connection(HttpToolsProtocol):
     """What uvicorn makes for each connection: ``uvicorn.Config(http=...)``."""
 
+    transport: Gathered
+    cycle: Owed  # type: ignore[assignment]  # less than uvicorn's own cycle, and all it looks at
+    _take: Take
+    _takes_a_read = 0  # none where the application does not take
+    _takes_left = 0  # of this read
     _silent = 0  # bytes since the last complete head or piece of a body
     _declining = False
     _head_timer: asyncio.TimerHandle | None = None
@@ -56,7 +67,11 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own narrowing
         """Begin to wait for the first head."""
-        super().connection_made(Gathered(transport, self.loop.call_soon))
+        gathered = Gathered(transport, self.loop.call_soon)
+        super().connection_made(gathered)
+        self.flow = _Flow(gathered, self.pipeline)
+        if hasattr(self.app, "take"):
+            self._take, self._takes_a_read = self.app.take, TAKES_A_READ
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -70,6 +85,7 @@ class Connection(HttpToolsProtocol):
         """Parse what came, as long as it leads anywhere."""
         self._unset_keepalive_if_required()
         self._silent += len(data)
+        self._takes_left = self._takes_a_read
         try:
             self._parse(data)
         except httptools.HttpParserError:
@@ -88,13 +104,16 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin the request, or note that it has to be read again without its offer."""
         self._silent = 0
+        if self.transport.is_closing():
+            return  # what follows a request that closes is no request (RFC 9112 §9.6)
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             self._declining = True
             return
         if len(self.connections) > CONNECTIONS:
-            self.app = _too_many
+            self.app, self._takes_a_read, self._takes_left = _too_many, 0, 0
         if self._may_be_taken():
             self._whole = []
+            self._takes_left -= 1
         else:
             super().on_headers_complete()
         self.headers = []  # what comes after the head are trailers, and no part of it
@@ -110,7 +129,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End the request; one that offers an upgrade has not even begun."""
         if self._whole is not None:
-            self._take(b"".join(self._whole))
+            self._hand_over(b"".join(self._whole))
         elif not self._declining:
             self.scope[COMPLETE] = True  # type: ignore[literal-required]  # ours, not of ASGI
             super().on_message_complete()
@@ -120,10 +139,10 @@ class Connection(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
             return
+        self.flow.resume_reading()
         self._resting_since = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self._look_again_in(self.timeout_keep_alive)
@@ -151,10 +170,15 @@ class Connection(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(seconds, handler)
 
     def _may_be_taken(self) -> bool:
-        """Whether this is an event's head, on a connection that owes no other answer."""
+        """Whether this is an event's head, on a connection that owes no other answer.
+
+        And one whose sender reads: by ASGI, an answer waits until there is room to send it.
+        """
         path = self.url.partition(b"?")[0]
         return (
-            self.parser.get_method() == b"POST"
+            self._takes_left > 0
+            and not self.flow.write_paused
+            and self.parser.get_method() == b"POST"
             and path.startswith(_ENTRANCE)
             and path.count(b"/") == _ENTRANCE.count(b"/")
             and len(path) > len(_ENTRANCE)
@@ -164,28 +188,30 @@ class Connection(HttpToolsProtocol):
             and not self.expect_100_continue
             and self.parser.get_http_version() == "1.1"
             and not self._answering()
-            and hasattr(self.app, "take")
         )
 
-    def _take(self, whole: bytes) -> None:
-        """Hand over an event that came whole; ``receive.py`` tells why not by ASGI."""
+    def _hand_over(self, whole: bytes) -> None:
+        """Have an event taken that came whole; ``receive.py`` tells why not by ASGI."""
         self._whole = None
         path, _, query = self.url.partition(b"?")
-        name = path[len(_ENTRANCE) :].decode("ascii")
-        scope = cast("Scope", self.scope)
-        scope.update(
-            method="POST",
-            path=path.decode("ascii"),
-            raw_path=path,
-            query_string=query,
-            path_params={"source": name},
-        )
-        exchange = Exchange(keep_alive=self.parser.should_keep_alive())
-        self.cycle = cast("RequestResponseCycle", exchange)
-        cast("Taker", self.app).take(scope, whole, partial(self._reply, exchange))
+        scope: Scope = {
+            **self.scope,
+            "method": "POST",
+            "path": path.decode("ascii"),
+            "raw_path": path,
+            "query_string": query,
+            "path_params": {"source": path[len(_ENTRANCE) :].decode("ascii")},
+        }
+        self.cycle = exchange = Exchange(keep_alive=self.parser.should_keep_alive())
+        reply = partial(self._reply, exchange)
+        try:
+            self._take(scope, whole, reply)
+        except Exception:
+            self.logger.exception(_FAILED)
+            reply(answers.FAILED)  # the parser would make a 400 of it: a mistake of the sender
 
-    def _reply(self, exchange: "Exchange", answer: Answer) -> None:
-        if exchange.disconnected:
+    def _reply(self, exchange: Exchange, answer: Answer) -> None:
+        if exchange.disconnected or exchange.response_complete:
             return
         exchange.response_complete = True
         close = answer.close or not exchange.keep_alive
@@ -193,7 +219,7 @@ class Connection(HttpToolsProtocol):
         lines = [name + b": " + value + b"\r\n" for name, value in headers]
         length = b"content-length: %d\r\n" % len(answer.body)
         last = b"connection: close\r\n\r\n" if close else b"\r\n"
-        cast("Gathered", self.transport).write_whole(
+        self.transport.write_whole(
             b"".join([STATUS_LINE[answer.status], *lines, length, last, answer.body])
         )
         if close:
@@ -252,24 +278,17 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
 
-class Exchange:
-    """An answer that a connection owes, in the place and the words of uvicorn's own cycle.
+class _Flow(FlowControl):
+    """Reads on only when nothing that was read still waits for its turn."""
 
-    uvicorn looks there when the sender leaves, pipelines a request, or the server stops.
-    """
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
 
-    def __init__(self, *, keep_alive: bool) -> None:
-        self.keep_alive = keep_alive
-        self.response_complete = False
-        self.disconnected = False
-        self.message_event = asyncio.Event()
-
-
-class Taker(Protocol):
-    """An application that takes whole events."""
-
-    def take(self, scope: Scope, whole: bytes, reply: Callable[[Answer], None]) -> None:
-        """Answer a request whose body is here; ``reply`` is called once."""
+    def resume_reading(self) -> None:
+        """Let the sender go on, if all that it sent has begun."""
+        if not self._waiting:
+            super().resume_reading()
 
 
 async def _too_many(_scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -46,6 +46,10 @@ class Acceptor(Protocol):
     """What the receiver needs of the writer."""
 
     @property
+    def away(self) -> bool:
+        """Whether nobody is there to commit anything."""
+
+    @property
     def full(self) -> bool:
         """Whether one more would wait in vain."""
 
@@ -61,12 +65,13 @@ class _Visit:
     """One request, and what becomes known of it until its log line is written."""
 
     entrance: Entrance
-    heading: Heading
+    lease: body.Lease
     name: str
     method: str
     now: int
     started: float
-    complete: bool  # the body is here already
+    trace_id: str
+    heading: Heading = field(init=False)  # of a request that was let in
     size: int = 0
     event_id: str = ""
     event_type: str = ""
@@ -106,14 +111,14 @@ class Receiver:
         visit = self._begin(scope)
         answer = answers.FAILED
         try:
-            answer = await self._answer(visit, receive)
+            answer = await self._answer(scope, visit, receive)
         except body.ClientDisconnected:
             answer = answers.disconnected()
         except asyncio.CancelledError:
             answer = answers.unavailable("cancelled", "The receiver is stopping.")
             raise
         except Exception:
-            logger.exception("request.failed", trace_id=visit.heading.trace_id)
+            logger.exception("request.failed", trace_id=visit.trace_id)
         finally:
             self._end(visit, answer)
         await answers.send_answer(answer, receive, send)
@@ -131,81 +136,91 @@ class Receiver:
         visit = self._begin(scope)
         answer: Answer | None = answers.FAILED
         try:
-            answer = self._taken(visit, whole, reply)
+            answer = self._taken(scope, visit, whole, reply)
         except Exception:
-            logger.exception("request.failed", trace_id=visit.heading.trace_id)
+            logger.exception("request.failed", trace_id=visit.trace_id)
         if answer is not None:
             self._end(visit, answer)
             reply(answer)
 
-    def _taken(self, visit: _Visit, whole: bytes, reply: Reply) -> Answer | None:
-        """The answer, or None where it comes after the commit."""
-        source = self._admitted(visit)
+    def _taken(self, scope: Scope, visit: _Visit, whole: bytes, reply: Reply) -> Answer | None:
+        """The steps of ``_answer``; None where the answer comes after the commit.
+
+        None of them beside the event loop: one read brings a quarter of a ``_LARGE_BODY`` at most.
+        """
+        source = self._admitted(scope, visit)
         if isinstance(source, Answer):
             return source
-        visit.size = len(whole)
-        if visit.size > source.max_body:
-            return _too_large(source, unread=False)
-        heading = visit.heading
-        request = Request(visit.method, heading.url, heading.headers, whole)
-        judged = self._judge(source, visit, request)
+        try:
+            visit.lease.hold(len(whole), source.max_body, more=False)
+        except body.NotTaken as error:
+            return _not_taken(source, error)
+        judged = self._judge(source, visit, whole)
         if isinstance(judged, Answer):
             return judged
-        self._in_flight.held += visit.size
         self._acceptor.submit(judged, partial(self._stored, source, visit, reply))
         return None
 
     def _stored(self, source: Source, visit: _Visit, reply: Reply, stored: Stored) -> None:
-        self._in_flight.held -= visit.size
         answer = answers.FAILED
         try:
             answer = _said(source, visit, stored)
         except Exception:
-            logger.exception("request.failed", trace_id=visit.heading.trace_id)
+            logger.exception("request.failed", trace_id=visit.trace_id)
         self._end(visit, answer)
         reply(answer)
 
+    async def _answer(self, scope: Scope, visit: _Visit, receive: Receive) -> Answer:
+        """Admit the request, take its body in, judge it, have it stored, say so."""
+        source = self._admitted(scope, visit)
+        if isinstance(source, Answer):
+            return source
+        declared, complete = visit.heading.content_length, scope.get(body.COMPLETE, False)
+        try:
+            whole = await body.read_body(
+                receive, declared, source.max_body, visit.lease, complete=complete
+            )
+        except body.NotTaken as error:
+            return _not_taken(source, error)
+        if len(whole) < _LARGE_BODY:
+            judged = self._judge(source, visit, whole)
+        else:
+            judged = await asyncio.to_thread(self._judge, source, visit, whole)
+        if isinstance(judged, Answer):
+            return judged
+        stored: Stored
+        try:
+            stored = await self._acceptor.accept(judged)
+        except (StoreUnavailable, RowRejected) as error:
+            stored = error
+        return _said(source, visit, stored)
+
     def _begin(self, scope: Scope) -> _Visit:
         name = scope["path_params"]["source"]
-        # A name, no secret: os.urandom would be a system call for every request.
-        fresh_trace_id = f"{random.getrandbits(128):032x}"
         entrance = self._entrances.find(name)
         entrance.begin()
         return _Visit(
             entrance=entrance,
-            heading=read_heading(scope, self._public_url, fresh_trace_id),
+            lease=self._in_flight.lease(),
             name=name,
             method=scope["method"],
             now=self._clock(),
             started=time.perf_counter(),
-            complete=scope.get(body.COMPLETE, False),
+            # A name, no secret: os.urandom would be a system call for every request.
+            trace_id=f"{random.getrandbits(128):032x}",
         )
 
-    async def _answer(self, visit: _Visit, receive: Receive) -> Answer:
-        source = self._admitted(visit)
-        if isinstance(source, Answer):
-            return source
-        with self._in_flight.lease() as lease:
-            request = await self._read(source, visit, receive, lease)
-            if isinstance(request, Answer):
-                return request
-            if visit.size < _LARGE_BODY:
-                judged = self._judge(source, visit, request)
-            else:
-                judged = await asyncio.to_thread(self._judge, source, visit, request)
-            return (
-                judged if isinstance(judged, Answer) else await self._store(source, visit, judged)
-            )
-
-    def _admitted(self, visit: _Visit) -> Source | Answer:
+    def _admitted(self, scope: Scope, visit: _Visit) -> Source | Answer:
         """The request's source, or what can be said before the body is read."""
+        visit.heading = heading = read_heading(scope, self._public_url, visit.trace_id)
+        visit.trace_id = heading.trace_id
         source = visit.entrance.source
         if source is None:
             return answers.rejected(404, "unknown_source", "No source has this name.")
         allowed = handshake.methods(source.provider)
         if visit.method not in allowed:
             return answers.wrong_method(allowed)
-        if visit.heading.too_large:
+        if heading.too_large:
             return answers.rejected(431, "head_too_large", "The headers are too many or too long.")
         return source
 
@@ -229,33 +244,17 @@ class Receiver:
             return answers.DISK_LOW
         if self._in_flight.full:
             return answers.IN_FLIGHT
+        if self._acceptor.away:
+            return answers.NO_WRITER
         if self._acceptor.full:
             return answers.BUSY
         return None
 
-    async def _read(
-        self, source: Source, visit: _Visit, receive: Receive, lease: body.Lease
-    ) -> Request | Answer:
-        heading = visit.heading
-        try:
-            whole = await body.read_body(
-                receive,
-                heading.content_length,
-                source.max_body,
-                lease,
-                complete=visit.complete,
-            )
-        except body.BodyTooLarge as error:
-            return _too_large(source, unread=error.unread)
-        except body.TooSlow:
-            return answers.rejected(408, "too_slow", "The body took too long.", close=True)
-        except body.TooMuchInFlight:
-            return answers.IN_FLIGHT
-        visit.size = len(whole)
-        return Request(visit.method, heading.url, heading.headers, whole)
-
-    def _judge(self, source: Source, visit: _Visit, request: Request) -> Arrival | Answer:
+    def _judge(self, source: Source, visit: _Visit, whole: bytes) -> Arrival | Answer:
         """Prove the request: an arrival to store, or the answer if there is none."""
+        heading = visit.heading
+        visit.size = len(whole)
+        request = Request(visit.method, heading.url, heading.headers, whole)
         provider = source.provider
         if provider.handshake is not None:
             reply = handshake.answer(provider, request, source.options, source.secrets, visit.now)
@@ -285,26 +284,19 @@ class Receiver:
             content_type=heading.content_type,
             body=request.body,
             body_sha256=digest,
-            trace_id=heading.trace_id,
+            trace_id=visit.trace_id,
             secret_name=verified.secret_name,
             dedupe_key=key,
             dedupe_expires_at=None if key is None else visit.now + source.dedupe_window_ms,
         )
 
-    async def _store(self, source: Source, visit: _Visit, arrival: Arrival) -> Answer:
-        stored: Stored
-        try:
-            stored = await self._acceptor.accept(arrival)
-        except (StoreUnavailable, RowRejected) as error:
-            stored = error
-        return _said(source, visit, stored)
-
     def _end(self, visit: _Visit, answer: Answer) -> None:
-        """Count and log how a request ended."""
+        """Give back what a request held; count and log how it ended."""
+        visit.lease.release()
         seconds = time.perf_counter() - visit.started
         visit.entrance.end(answer, visit.size, seconds)
         fields: dict[str, object] = {
-            "trace_id": visit.heading.trace_id,
+            "trace_id": visit.trace_id,
             "source": visit.entrance.label,
             "bytes": visit.size,
             "duration_ms": round(seconds * 1000, 2),
@@ -337,9 +329,14 @@ def _unproved(source: Source, visit: _Visit, verdict: Rejected) -> Answer:
     return answers.unproved(source.provider, verdict.reason)
 
 
-def _too_large(source: Source, *, unread: bool) -> Answer:
-    message = f"This source takes bodies of at most {source.max_body} bytes."
-    return answers.rejected(413, "too_large", message, close=unread)
+def _not_taken(source: Source, error: body.NotTaken) -> Answer:
+    """What a sender hears whose body was not taken in."""
+    if isinstance(error, body.BodyTooLarge):
+        message = f"This source takes bodies of at most {source.max_body} bytes."
+        return answers.rejected(413, "too_large", message, close=error.unread)
+    if isinstance(error, body.TooSlow):
+        return answers.rejected(408, "too_slow", "The body took too long.", close=True)
+    return answers.IN_FLIGHT
 
 
 def _said(source: Source, visit: _Visit, stored: Stored) -> Answer:

@@ -95,6 +95,7 @@ class Reception:
         await self._writer.stop()
         if self._metrics_server is not None:
             await asyncio.to_thread(self._metrics_server.stop)
+        gc.unfreeze()  # or what a process made before it started us would outlive it, uncollected
         logger.info("receiver.stopped")
 
     async def _tick(self) -> None:

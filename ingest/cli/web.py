@@ -9,6 +9,8 @@ import typer
 
 #: A request whose connection has begun is answered within this, or lost with its connection.
 _GRACEFUL_SECONDS = 10
+#: For the connections that are served, and as many again that are being told to come back.
+_FILES_A_CONNECTION = 2
 
 
 def web(
@@ -27,7 +29,9 @@ def web(
     from uvicorn.supervisors import Multiprocess
 
     from ingest.cli.listening import BACKLOG, listen
+    from ingest.cli.open_files import allow_open_files
     from ingest.config.settings import load_settings
+    from ingest.connection import CONNECTIONS
     from ingest.logs import configure
 
     for name, value in (("HOST", host), ("PORT", port)):
@@ -35,10 +39,15 @@ def web(
             os.environ[f"HOOKKEEPER_{name}"] = str(value)  # the application reads it, spawned too
     settings = load_settings(os.environ, Path.cwd())
     configure(settings.log_level, settings.log_format)
+    log = structlog.get_logger(__name__)
+    files = allow_open_files(CONNECTIONS * _FILES_A_CONNECTION)
+    if files <= CONNECTIONS:
+        hint = "Raise its hard limit (LimitNOFILE= of systemd, nofile in limits.conf)."
+        log.warning("receiver.few_files", files=files, connections=CONNECTIONS, hint=hint)
     # uvicorn's own --fd takes every socket for a unix one, and so forgets who the client is.
     listener = listen(settings.host, settings.port) if fd is None else socket.socket(fileno=fd)
     bound = listener.getsockname()
-    structlog.get_logger(__name__).info("receiver.listening", host=bound[0], port=bound[1])
+    log.info("receiver.listening", host=bound[0], port=bound[1])
     config = uvicorn.Config(
         "ingest.app:create_app",
         factory=True,

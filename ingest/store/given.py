@@ -32,9 +32,19 @@ ROWS = "given_rows"
 
 
 def given(**columns: TypeEngine[Any]) -> Subquery:
-    """Begin a statement's FROM with the rows that its parameter brings.
+    """Begin a statement's FROM with the rows that its parameter brings, as a table "given".
 
-    Where it is joined by id, ask for ``found_by`` that id, too.
+    ``given(id=Text(), count=Integer())`` is, on SQLite and on PostgreSQL,
+
+        (SELECT CAST(json_extract(value, '$[0]') AS TEXT) AS id,
+                CAST(json_extract(value, '$[1]') AS INTEGER) AS count
+           FROM json_each(:given_rows)) AS given
+
+        (SELECT CAST((value ->> 0) AS TEXT) AS id, CAST((value ->> 1) AS INTEGER) AS count
+           FROM jsonb_array_elements(CAST(:given_rows AS jsonb))) AS given
+
+    with ``:given_rows`` = ``[["an id", 7], ["another", 8]]``. Where it is joined by id, ask for
+    ``found_by`` that id, too.
     """
     unfolded = _unfolded(bindparam(ROWS, type_=Text)).table_valued("value")
     fields = [
@@ -45,7 +55,18 @@ def given(**columns: TypeEngine[Any]) -> Subquery:
 
 
 def among_given(column: Column[str]) -> ColumnElement[bool]:
-    """Whether a column is the first field of a row that is given."""
+    """Whether a column is the first field of a row that is given.
+
+    ``among_given(events.c.id)`` is, on SQLite and on PostgreSQL,
+
+        events.id IN (SELECT CAST(json_extract(value, '$[0]') AS TEXT)
+                        FROM json_each(:given_rows))
+
+        events.id = ANY (ARRAY(SELECT value ->> 0
+                                 FROM jsonb_array_elements(CAST(:given_rows AS jsonb))))
+
+    PostgreSQL would not take its index for the first form; SQLite has no arrays.
+    """
     return _among(column, bindparam(ROWS, type_=Text))
 
 
@@ -53,7 +74,9 @@ def found_by(column: Column[str]) -> ColumnElement[bool]:
     """Let PostgreSQL read a joined table by this column's index: always true where it is joined.
 
     It cannot know how many rows a JSON text has, and would rather read a table of thousands whole;
-    its prepared plan then stays while the table grows (measured: 440 us a row instead of 60).
+    its prepared plan then stays while the table grows (measured: 440 us a row instead of 60). So
+    it gets the condition of ``among_given`` beside the join, and SQLite gets ``true``: that one
+    takes its index anyway, and would read all given rows for each row that it joins.
     """
     return _found_by(column, bindparam(ROWS, type_=Text))
 
@@ -69,25 +92,37 @@ def given_ids(ids: Iterable[str]) -> dict[str, str]:
 
 
 class _unfolded(FunctionElement[Any]):  # noqa: N801 - reads as the SQL function that it is
-    """A JSON array as rows of one column, ``value``: each database has its own name for that."""
+    """A JSON array as rows of one column, ``value``.
+
+    SQLite: ``json_each(:given_rows)``.
+    PostgreSQL: ``jsonb_array_elements(CAST(:given_rows AS jsonb))``.
+    """
 
     inherit_cache = True
 
 
 class _field(FunctionElement[Any]):  # noqa: N801 - reads as the SQL function that it is
-    """One element of a row. SQLite has PostgreSQL's operator for it only since 3.38."""
+    """One element of a row, which ``given`` casts to its column's type.
+
+    SQLite: ``json_extract(value, '$[1]')``; it has the other's operator only since 3.38.
+    PostgreSQL: ``(value ->> 1)``.
+    """
 
     inherit_cache = True
 
 
 class _among(FunctionElement[Any]):  # noqa: N801 - reads as the SQL function that it is
-    """PostgreSQL takes its index for an array only, see ``found_by``; SQLite has no arrays."""
+    """The condition of ``among_given``, where each database's SQL is shown."""
 
     inherit_cache = True  # and no type: SQLAlchemy would ask SQLite for ``= 1``, and hide the index
 
 
 class _found_by(FunctionElement[Any]):  # noqa: N801 - reads as the SQL function that it is
-    """The same; SQLite takes its index anyway, and would read all given rows for each of them."""
+    """The condition of ``found_by``.
+
+    SQLite: ``true``.
+    PostgreSQL: ``payloads.event_id = ANY (ARRAY(SELECT ...))``, as ``_among``.
+    """
 
     inherit_cache = True
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from ingest import exposition, logs
+from ingest.writer.pulse import start_pulse
 from ingest.writer.socket_end import WriterEnd
 
 
@@ -22,6 +23,7 @@ def main() -> None:
     orders = end.orders()
     if orders is None:  # the receiver is gone already
         return
+    start_pulse(end)
     logs.configure(orders.log_level, orders.log_format)
     if orders.metrics_folder is not None:
         exposition.prepare(Path(orders.metrics_folder))

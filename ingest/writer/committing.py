@@ -22,8 +22,8 @@ logger = structlog.get_logger(__name__)
 
 BATCH_EVENTS = 256
 BATCH_BYTES = 8_000_000
+REOPEN_SECONDS = 0.5  # between two tries to open the database
 _IDLE_SECONDS = 1.0  # between two looks at a database that nobody uses
-_REOPEN_SECONDS = 0.5
 
 
 class Committing:
@@ -43,13 +43,14 @@ class Committing:
         self._open_store = open_store
         self._on_commit = on_commit
         self._database: Database | None = None
+        self._open_at = 0.0  # not earlier: one that is away may take seconds to say so
         self._waiting: deque[Parcel] = deque()
         self._said: Condition | None = None  # as the receiver knows it
 
     def run(self) -> None:
         """Work until the receiver has ended and nothing waits."""
         while True:
-            if self._database is None:
+            if self._database is None and time.monotonic() >= self._open_at:
                 self._open()
             batch = self._take()
             if batch:
@@ -66,12 +67,13 @@ class Committing:
             self._database = self._open_store()
         except Exception as error:  # noqa: BLE001 - whatever it is, the writer must live to try again
             self._unwell(error)
+            self._open_at = time.monotonic() + REOPEN_SECONDS
             return
         self._well()
 
     def _take(self) -> list[Arrival]:
         """The next batch; empty after a while of nothing."""
-        wait_seconds = _IDLE_SECONDS if self._database is not None else _REOPEN_SECONDS
+        wait_seconds = _IDLE_SECONDS if self._database is not None else REOPEN_SECONDS
         self._waiting += self._end.receive(0.0 if self._waiting else wait_seconds)
         now = time.monotonic()
         batch: list[Arrival] = []

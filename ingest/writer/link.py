@@ -1,15 +1,14 @@
-"""The receiver's end of its writer: what arrives goes out, who waits is woken.
+"""The receiver's end of its writer: what arrives goes out, what the writer says is passed on.
 
 Whatever was handed over within one turn of the event loop goes out together, so frames grow with
 the load and a lone arrival waits for nobody; a long turn sends many. The writer answers in order.
 Who waits too long gets StoreUnavailable, and so does everyone when the writer dies: nothing was
-acknowledged, and a new one is started.
+acknowledged, and a new one is started. One that stands still is killed.
 """
 
 import asyncio
 import socket
 import time
-from collections import deque
 from collections.abc import Callable
 
 import structlog
@@ -18,36 +17,24 @@ from ingest.errors import StoreRefused, StoreUnavailable
 from ingest.events import Accepted, Arrival
 from ingest.writer import wire
 from ingest.writer.outbox import Outbox
-from ingest.writer.room import Room
 from ingest.writer.spawning import Spawned, spawn
+from ingest.writer.waiting import Done, Waiting
 from ingest.writer.wire import Condition, Orders, Outcome, Parcel
 
 logger = structlog.get_logger(__name__)
 
-#: Arrivals and bytes of bodies without an answer, those included whose waiter gave up. At some
-#: 5,000 commits a second more than this would wait longer than a sender should.
-WAITING_EVENTS = 2_048
 FRAME_EVENTS = 32  # the writer has work while a long turn of the loop goes on
-_LATE_SHARE = 1 / 3  # of the time-out: an answer that took longer came late
-WAITING_BYTES = 256_000_000
-_HOPELESS_SHARE = 0.5  # of the time-out: what the oldest must have left for others to be let in
-_SWEEP_SECONDS = 0.05
-_STALLED_SECONDS = 5.0  # a commit that takes longer than this makes the process not ready
+
+# A writer's start and end.
 _RESTART_SECONDS = (0.1, 5.0)  # the first and the longest pause before a new writer
 _GOODBYE_SECONDS = 8.0  # less than uvicorn gives the whole receiver
 
+# A writer that lives says so twice a second (pulse.py), even while its commit waits.
+_WATCH_SECONDS = 1.0  # between two looks
+_FIRST_WORD_LOOKS = 30  # in vain, before a new writer has said anything: it is being loaded
+_SILENT_LOOKS = 5  # in vain, before it is taken for one that stands still
 
-Done = Callable[[Outcome], None]
-
-
-class _Entry:
-    __slots__ = ("deadline", "done", "size", "submitted_at")
-
-    def __init__(self, size: int, submitted_at: float, deadline: float, done: Done) -> None:
-        self.size = size
-        self.submitted_at = submitted_at
-        self.deadline = deadline
-        self.done: Done | None = done  # None: it has been told already
+_STALLED_SECONDS = 5.0  # a commit that takes longer than this makes the process not ready
 
 
 class Writer:
@@ -65,16 +52,14 @@ class Writer:
         start_process: Callable[[socket.socket], Spawned] = spawn,
     ) -> None:
         self._orders = orders
-        self._timeout_seconds = timeout_seconds
         self._start_process = start_process
         self._process: Spawned | None = None
         self._transport: asyncio.Transport | None = None  # hears the writer
         self._outbox: Outbox | None = None  # tells it
         self._parcels: list[Parcel] = []  # of this turn of the event loop
-        self._waiting: deque[_Entry] = deque()  # without an answer, in the order sent
-        self._waiting_bytes = 0
-        self._room = Room(WAITING_EVENTS, timeout_seconds * _LATE_SHARE)
-        self._sweeping = False
+        self._waiting = Waiting(timeout_seconds)
+        self._looks_left = 0  # at a writer that says nothing
+        self._starting: asyncio.Task[None] | None = None  # the next writer
         self._stopping = False
         self._ended = asyncio.Event()
         self._opened: asyncio.Future[None] | None = None
@@ -98,6 +83,8 @@ class Writer:
     async def stop(self) -> None:
         """Have what waits committed, and the writer ended."""
         self._stopping = True
+        if self._starting is not None:
+            await asyncio.wait({self._starting})  # or nobody would end what it starts
         if self._transport is None or self._outbox is None:
             return
         self._send()
@@ -125,35 +112,25 @@ class Writer:
 
     def submit(self, arrival: Arrival, done: Done) -> None:
         """Have an arrival committed. ``done`` gets the outcome, once, and must not raise."""
-        if self._stopping or self._transport is None or self.full:
+        if self._stopping or self.away or self.full:
             done(StoreUnavailable(self._trouble or "The receiver is stopping, or too busy."))
             return
-        loop = asyncio.get_running_loop()
-        now = time.monotonic()
-        entry = _Entry(len(arrival.body), now, now + self._timeout_seconds, done)
         if not self._parcels:
-            loop.call_soon(self._send)
-        self._parcels.append(Parcel(entry.deadline, arrival))
-        self._waiting.append(entry)
-        self._waiting_bytes += entry.size
+            asyncio.get_running_loop().call_soon(self._send)
+        deadline = self._waiting.add(len(arrival.body), done)
+        self._parcels.append(Parcel(deadline, arrival))
         if len(self._parcels) >= FRAME_EVENTS:
             self._send()
-        if not self._sweeping:
-            self._sweeping = True
-            loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    @property
+    def away(self) -> bool:
+        """Whether there is no writer now."""
+        return self._transport is None
 
     @property
     def full(self) -> bool:
-        """Whether so much waits, or for so long, that one more would wait in vain.
-
-        Under an overload most are turned away at once then, not after they have timed out.
-        """
-        if len(self._waiting) >= self._room.events or self._waiting_bytes >= WAITING_BYTES:
-            return True
-        if not self._waiting:
-            return False
-        left = self._waiting[0].deadline - time.monotonic()
-        return left < self._timeout_seconds * _HOPELESS_SHARE
+        """Whether one more would wait in vain."""
+        return self._waiting.full
 
     @property
     def trouble(self) -> str | None:
@@ -164,22 +141,22 @@ class Writer:
             return f"no commit has ended for {_STALLED_SECONDS:.0f} s"
         return None
 
-    def heard(self, said: Condition | list[Outcome]) -> None:
-        """Take in what the writer said."""
-        if isinstance(said, Condition):
-            self._judge(said)
-            return
-        now = self._well_at = time.monotonic()
-        if self._waiting:
-            self._room.learn(now - self._waiting[0].submitted_at, now)
-        for outcome in said:
-            self._answer(self._waiting.popleft(), outcome)
-
     def connected(self, transport: asyncio.Transport) -> None:
         """Begin to send: first of all the orders."""
         self._transport = transport
         self._outbox = Outbox(transport.get_extra_info("socket"))
         self._outbox.send(wire.orders_frame(self._orders))
+        self._looks_left = _FIRST_WORD_LOOKS
+        asyncio.get_running_loop().call_later(_WATCH_SECONDS, self._watch, transport)
+
+    def writer_said(self, said: Condition | list[Outcome] | None) -> None:
+        """Take in what came from the writer; None: that it lives."""
+        self._looks_left = _SILENT_LOOKS
+        if isinstance(said, Condition):
+            self._note_condition(said)
+        elif said is not None:
+            self._well_at = time.monotonic()
+            self._waiting.answer(said)
 
     def lost(self) -> None:
         """Tell everyone who waits that the writer is gone, and start another."""
@@ -187,9 +164,7 @@ class Writer:
         if self._outbox is not None:
             self._outbox.close()
         self._parcels.clear()
-        while self._waiting:
-            gone = StoreUnavailable("The writer process ended before it had committed.")
-            self._answer(self._waiting.popleft(), gone)
+        self._waiting.disappoint("The writer process ended before it had committed.")
         if self._process is not None:
             asyncio.get_running_loop().run_in_executor(None, self._process.wait)
         if self._stopping:
@@ -240,7 +215,21 @@ class Writer:
         else:
             self._outbox.send(frame)
 
-    def _judge(self, condition: Condition) -> None:
+    def _watch(self, transport: asyncio.Transport) -> None:
+        """Kill a writer that stands still: it holds locks, and everyone would wait for ever.
+
+        Looks are counted, not seconds: where this process was stopped as well, nobody was silent.
+        """
+        if transport is not self._transport:
+            return  # it has ended
+        self._looks_left -= 1
+        if self._looks_left > 0 or self._process is None:
+            asyncio.get_running_loop().call_later(_WATCH_SECONDS, self._watch, transport)
+            return
+        logger.error("writer.silent", hint="It is killed; nothing acknowledged is lost.")
+        self._process.kill()
+
+    def _note_condition(self, condition: Condition) -> None:
         opened = self._opened
         if opened is not None and not opened.done():
             if condition.refused:
@@ -251,27 +240,6 @@ class Writer:
         if not condition.trouble:
             self._well_at = time.monotonic()
             self._restart_seconds = _RESTART_SECONDS[0]
-
-    def _answer(self, entry: _Entry, outcome: Outcome) -> None:
-        self._waiting_bytes -= entry.size
-        _tell(entry, outcome)
-
-    def _sweep(self) -> None:
-        """Send away who has waited too long; deadlines are in the order of arrival."""
-        now = time.monotonic()
-        for entry in self._waiting:
-            if entry.deadline > now:
-                break
-            _tell(entry, StoreUnavailable("The database did not commit in time."))
-        self._sweeping = bool(self._waiting)
-        if self._sweeping:
-            asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
-
-
-def _tell(entry: _Entry, outcome: Outcome) -> None:
-    done, entry.done = entry.done, None
-    if done is not None:
-        done(outcome)
 
 
 class _Ear(asyncio.Protocol):
@@ -286,7 +254,7 @@ class _Ear(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for value in self._frames.feed(data):
-            self._owner.heard(wire.read_answer(value))
+            self._owner.writer_said(wire.read_answer(value))
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._owner.lost()

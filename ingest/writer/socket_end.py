@@ -1,8 +1,11 @@
-"""The writer's end of the socket: arrivals come in, answers go out; blocking, for one thread."""
+"""The writer's end of the socket: arrivals come in, answers go out; blocking.
 
-import contextlib
+For one thread, and another one that sends the pulse.
+"""
+
 import select
 import socket
+import threading
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +25,7 @@ class WriterEnd:
         self._readiness.register(end, select.POLLIN)
         self._frames = wire.Frames()
         self._values: deque[Any] = deque()
+        self._writing = threading.Lock()  # a frame goes out whole
         self.ended = False
 
     def orders(self) -> Orders | None:
@@ -47,6 +51,10 @@ class WriterEnd:
         """Tell how the database is."""
         self._write(wire.condition_frame(condition))
 
+    def beat(self) -> bool:
+        """Tell that this process lives. Returns whether anybody hears it."""
+        return self._write(wire.PULSE)
+
     def _readable(self, wait_seconds: float) -> bool:
         return bool(self._readiness.poll(wait_seconds * 1000))
 
@@ -58,6 +66,10 @@ class WriterEnd:
         self.ended = not data
         self._values.extend(self._frames.feed(data))
 
-    def _write(self, frame: bytes) -> None:
-        with contextlib.suppress(OSError):  # the receiver is gone; what came is committed still
-            self._socket.sendall(frame)
+    def _write(self, frame: bytes) -> bool:
+        try:
+            with self._writing:
+                self._socket.sendall(frame)
+        except OSError:  # the receiver is gone; what came is committed still
+            return False
+        return True

@@ -7,7 +7,8 @@ same interpreter, started from each other, and nobody else has the socket.
 
 The first frame from the receiver holds its ``Orders``; every later one is a list of arrivals,
 each with its deadline. The writer answers every arrival, in order, with an outcome. Beside them it
-tells how the database is: whenever that changes, and at least once a second while idle.
+tells how the database is: whenever that changes, and at least once a second while idle. And its
+pulse says that it lives (``pulse.py``).
 """
 
 import marshal
@@ -94,8 +95,10 @@ def outcomes_frame(outcomes: Sequence[Outcome]) -> bytes:
     return _frame([_spelled(outcome) for outcome in outcomes])
 
 
-def read_answer(value: Any) -> Condition | list[Outcome]:
-    """Read what ``condition_frame`` or ``outcomes_frame`` spelled."""
+def read_answer(value: Any) -> Condition | list[Outcome] | None:
+    """Read what ``condition_frame`` or ``outcomes_frame`` spelled; None is a pulse."""
+    if value is None:
+        return None
     if isinstance(value, tuple):
         return Condition(*value)
     return [_read(kind, *fields) for kind, *fields in value]
@@ -117,3 +120,6 @@ def _read(kind: str, *fields: Any) -> Outcome:
 def _frame(value: Any) -> bytes:
     data = marshal.dumps(value)
     return _LENGTH.pack(len(data)) + data
+
+
+PULSE = _frame(None)

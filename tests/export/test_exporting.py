@@ -9,11 +9,11 @@ import pytest
 
 from ingest.events import Event, EventState
 from ingest.export.exporting import Outcome, run
-from ingest.export.filters import Filter, Refused, spelled
 from ingest.export.formats import Format
 from ingest.export.manifest import Request
 from ingest.export.places import LocalPlace
-from ingest.export.schema import FIELDS, Dataset
+from ingest.export.schema import FIELDS
+from ingest.filters import Dataset, Filter, Refused, spelled
 from ingest.store import Database
 from ops.bench.filling import fill
 from tests.export import reading
@@ -145,7 +145,16 @@ def test_deliveries_are_exported_with_their_outcomes(database_url: str, place: P
         (Filter(state=EventState.STORED), lambda _event: True),
         (Filter(state=EventState.UNMATCHED), lambda _event: False),
     ],
-    ids=str,
+    ids=[
+        "a source",
+        "a type and what is below it",
+        "patterns",
+        "a kind of a type",
+        "case counts",
+        "source and type",
+        "state",
+        "a state that none has",
+    ],
 )
 def test_only_what_the_filter_wants_is_exported(
     database: Database, past: list[Event], place: Path, wanted: Filter, chosen: Any
@@ -155,6 +164,33 @@ def test_only_what_the_filter_wants_is_exported(
     expected = [event.id for event in past if chosen(event)]
     assert outcome.manifest.rows == len(expected)
     assert (reading.ids_in(place) if expected else []) == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (Filter(state="dead"), 2),
+        (Filter(state="dead", source="github", types=("push",)), 2),
+        (Filter(state="dead", destination="a"), 1),
+        (Filter(destination="b"), 2),
+        (Filter(source="stripe"), 0),
+    ],
+    ids=str,
+)
+def test_deliveries_are_chosen_by_their_own_words_and_their_events(
+    database: Database, place: Path, wanted: Filter, expected: int
+) -> None:
+    making.dispatched(database, "a", "b", count=2, received_at=NOON)
+    for number, (id_,) in enumerate(making.rows(database, "SELECT id FROM deliveries ORDER BY id")):
+        making.execute(
+            database,
+            "UPDATE deliveries SET id = :new, state = :state, wake_at = NULL, finished_at = 1 "
+            "WHERE id = :id",
+            id=id_,
+            new=making.new_id(NOON),
+            state="dead" if number < 2 else "succeeded",
+        )
+    assert export(database, place, Dataset.DELIVERIES, wanted=wanted).manifest.rows == expected
 
 
 def test_a_range_takes_its_begin_and_not_its_end(

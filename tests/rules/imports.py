@@ -53,7 +53,7 @@ OWNERS = {
 }
 ACTOR_SIBLINGS = (
     *("actors.dispatch", "actors.process", "actors.deliver", "actors.scheduler"),
-    *("actors.notify", "actors.export", "actors.jobs"),
+    *("actors.notify", "actors.export", "actors.bulk_replay", "actors.jobs"),
 )
 
 

@@ -14,7 +14,7 @@ from ingest.config.model import Config, Destination, Route
 from ingest.events import DestinationKind, Event, Target
 from ingest.handlers import Handler
 from ingest.patterns import pattern
-from ingest.routing import caps, looks_inside, match, policy
+from ingest.routing import caps, looks_inside, match, policy, targets
 
 
 def event(body: bytes = b"{}", type: str = "push", source: str = "github") -> Event:  # noqa: A002 - an event's word for it
@@ -56,6 +56,18 @@ def route(source: str, *to: str, types: tuple[str, ...] = (), where: str | None 
 
 def names(targets: tuple[Target, ...]) -> list[str]:
     return [target.destination for target in targets]
+
+
+def test_every_destination_and_handler_can_be_delivered_to() -> None:
+    """Also one that no route leads to: a replay may name it."""
+    mail = Destination(
+        name="oncall", url="", kind=DestinationKind.EMAIL, queue="notify", digest_ms=9
+    )
+    found = targets(Config(destinations={"oncall": mail}), handlers(handler("deploy")))
+    assert found == {
+        "oncall": Target("oncall", DestinationKind.EMAIL, "notify", 9),
+        "deploy": Target("deploy", DestinationKind.PYTHON, "process"),
+    }
 
 
 def test_an_event_goes_to_the_destinations_of_every_route_that_matches() -> None:

@@ -182,8 +182,13 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, database_url: str, **changes: str) -> Iterator[Server]:
-    """A real process. Its environment holds our settings and nothing else of ours."""
+def serving(
+    folder: Path, database_url: str, *, first: str = "", **changes: str
+) -> Iterator[Server]:
+    """A real process. Its environment holds our settings and nothing else of ours.
+
+    ``first``: code that it runs before it serves.
+    """
     make_settings(folder, database_url, **changes)
     environ = {
         **os.environ,
@@ -194,7 +199,7 @@ def serving(folder: Path, database_url: str, **changes: str) -> Iterator[Server]
     log = folder / "server.log"
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as output:
         port = listener.getsockname()[1]
-        command = [sys.executable, "-W", "error", "-c", _SERVE, str(listener.fileno())]
+        command = [sys.executable, "-W", "error", "-c", first + _SERVE, str(listener.fileno())]
         process = subprocess.Popen(
             command, cwd=folder, env=environ, stdout=output, stderr=output,
             pass_fds=[listener.fileno()],

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from starlette.types import Message, Scope
 
-from ingest import answers, body
-from ingest.app import create_app
+from ingest import answers, body, receive
+from ingest.answers import Answer
 from ingest.config.settings import Settings
 from ingest.config.snapshot import Snapshot
 from ingest.credentials import CredentialKey
@@ -18,7 +18,7 @@ from ingest.disk import Disk
 from ingest.errors import RowRejected
 from ingest.events import Accepted, Arrival
 from ingest.health import Health
-from ingest.receive import Receiver
+from ingest.receive import Receiver, Stored
 from ingest.verify import load_catalogue
 from tests.web.rig import (
     github_headers,
@@ -90,7 +90,7 @@ async def test_a_sender_who_leaves_mid_body_counts_as_rejected_and_leaves_nothin
 ) -> None:
     books = Books()
     before = sample("hookkeeper_rejected_total", source="open", reason="client_disconnect")
-    app = create_app(settings)
+    app = receiver_with(Refusing(), settings)
     messages: list[Message] = [
         {"type": "http.request", "body": b"half of", "more_body": True},
         {"type": "http.disconnect"},
@@ -104,7 +104,7 @@ async def test_a_sender_who_leaves_mid_body_counts_as_rejected_and_leaves_nothin
 
 async def test_a_mistake_of_ours_is_a_500_and_counts_as_shed(settings: Settings) -> None:
     books = Books()
-    app = create_app(settings)
+    app = receiver_with(Refusing(), settings)
     messages: list[Message] = [{"type": "http.request"}, {"type": "http.request"}]
     messages[0]["body"] = 7  # no server sends this: whatever fails inside looks like it
     sent = await call(app, messages)
@@ -113,10 +113,65 @@ async def test_a_mistake_of_ours_is_a_500_and_counts_as_shed(settings: Settings)
     assert books.ended("shed") == 1
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["taken", "by_asgi"])
+async def test_a_head_that_we_fail_on_is_our_mistake_and_counted_too(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, *, whole: bool
+) -> None:
+    """Nothing that is known fails there, so it is made to. A 400 would have the sender give up."""
+
+    def broken(*_head: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(receive, "read_heading", broken)
+    books = Books()
+    receiver = receiver_with(Refusing(), settings)
+    if whole:
+        heard: list[Answer] = []
+        receiver.take(scope(), b"x", heard.append)
+        statuses = [answer.status for answer in heard]
+    else:
+        sent = await call(receiver, [{"type": "http.request", "body": b"x"}])
+        statuses = [sent[0]["status"]]
+    assert statuses == [500]
+    assert books.balanced()
+    assert books.ended("shed") == 1
+
+
+@pytest.mark.parametrize("trouble", ["full", "away"])
+async def test_a_whole_event_is_refused_before_any_work_is_done(
+    settings: Settings, trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the writer is behind, or where there is none."""
+    monkeypatch.setattr(receive, "verify", None)  # whoever calls it fails
+    books = Books()
+    heard: list[Answer] = []
+    receiver = receiver_with(Refusing(**{trouble: True}), settings)
+    receiver.take(scope(), b"x", heard.append)
+    assert [answer.status for answer in heard] == [503]
+    assert b'"busy"' in heard[0].body or b'"database"' in heard[0].body
+    assert books.balanced()
+    assert books.ended("shed") == 1
+
+
+async def test_whole_events_in_flight_are_held_until_their_answer_and_bounded(
+    settings: Settings,
+) -> None:
+    writer = Slow()
+    receiver = receiver_with(writer, settings)
+    heard: list[Answer] = []
+    for _ in range(4):
+        receiver.take(scope(), b"x" * 400, heard.append)
+    assert [b'"in_flight"' in answer.body for answer in heard] == [True, True], "1,000 bytes fit"
+    assert len(writer.waiting) == 2
+    writer.answer()
+    receiver.take(scope(), b"x" * 400, heard.append)
+    assert len(writer.waiting) == 1
+
+
 async def test_a_cancelled_request_is_counted_too(settings: Settings) -> None:
     """uvicorn cancels what is not done at the end of its patience when it stops."""
     books = Books()
-    app = create_app(settings)
+    app = receiver_with(Refusing(), settings)
     waiting = asyncio.Event()
 
     async def receive() -> Message:
@@ -172,14 +227,31 @@ class Refusing:
 
     trouble = None
 
-    def __init__(self, *, full: bool = False) -> None:
+    def __init__(self, *, full: bool = False, away: bool = False) -> None:
         self.full = full
+        self.away = away
 
     async def accept(self, _arrival: Arrival) -> Accepted:
         raise RowRejected("a value the database cannot hold")
 
-    def submit(self, _arrival: Arrival, done: Callable[[RowRejected], None]) -> None:
+    def submit(self, _arrival: Arrival, done: Callable[[Stored], None]) -> None:
         done(RowRejected("a value the database cannot hold"))
+
+
+class Slow(Refusing):
+    """Stands in for a writer that commits when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[tuple[Arrival, Callable[[Stored], None]]] = []
+
+    def submit(self, arrival: Arrival, done: Callable[[Stored], None]) -> None:
+        self.waiting.append((arrival, done))
+
+    def answer(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for arrival, done in waiting:
+            done(Accepted(arrival.event_id))
 
 
 def receiver_with(writer: Refusing, settings: Settings) -> Receiver:
@@ -200,7 +272,9 @@ async def test_a_sender_that_never_finishes_is_let_go(
     monkeypatch.setattr(body, "BODY_SECONDS", 0.05)
     monkeypatch.setattr(answers, "_LINGER_SECONDS", 0.05)
     books = Books()
-    sent = await call(create_app(settings), [{"type": "http.request", "more_body": True}])
+    sent = await call(
+        receiver_with(Refusing(), settings), [{"type": "http.request", "more_body": True}]
+    )
     assert sent[0]["status"] == 408
     assert (b"connection", b"close") in sent[0]["headers"]
     assert books.balanced()

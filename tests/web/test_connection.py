@@ -119,8 +119,14 @@ class Taker:
 
 
 @contextlib.asynccontextmanager
-async def listening(app: object, keep_alive: float = 5.0) -> AsyncIterator[int]:
-    """Connections of this process, without the rest of a server; their port."""
+async def listening(
+    app: object, keep_alive: float = 5.0, state: ServerState | None = None
+) -> AsyncIterator[int]:
+    """Connections of this process, without the rest of a server; their port.
+
+    ``state``: what they share.
+    """
+    shared = state or ServerState()
     config = Config(
         "unused:app", ws="none", log_config=None, proxy_headers=False, interface="asgi3"
     )
@@ -128,7 +134,7 @@ async def listening(app: object, keep_alive: float = 5.0) -> AsyncIterator[int]:
     config.timeout_keep_alive = keep_alive  # type: ignore[assignment]  # a part of a second
     config.load()
     listener = await asyncio.get_running_loop().create_server(
-        lambda: connection.Connection(config, ServerState(), {}), "127.0.0.1", 0
+        lambda: connection.Connection(config, shared, {}), "127.0.0.1", 0
     )
     yield listener.sockets[0].getsockname()[1]
     listener.close()

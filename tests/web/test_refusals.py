@@ -166,8 +166,11 @@ async def test_more_bytes_in_flight_than_allowed_are_shed(tmp_path: Path, sqlite
 
 def test_bytes_in_flight_are_given_back_however_a_request_ends() -> None:
     in_flight = InFlight(limit=10)
-    with pytest.raises(TooMuchInFlight), in_flight.lease() as lease:
-        lease.add(11)
+    lease = in_flight.lease()
+    with pytest.raises(TooMuchInFlight):
+        lease.hold(11, limit=20, more=False)
+    assert in_flight.full
+    lease.release()
     assert in_flight.held == 0
 
 

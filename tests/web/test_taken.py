@@ -76,6 +76,49 @@ def test_what_is_kept_is_the_same_by_either_way(server: Server, wire_url: str) -
         assert getattr(kept[0], name) == getattr(kept[1], name), name
 
 
+def test_an_event_that_comes_whole_is_taken_by_the_application_as_it_is_shipped(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    """Everything else here would hold as well if nothing was ever taken.
+
+    The server's own code counts what begins a task of ASGI: nothing but the other way does.
+    """
+    with serving(tmp_path, sqlite_url, first=COUNT_TASKS) as server:
+        before = len(server.find("asgi"))
+        for way in ("/in/open", "/in/open?a=1", "/in/nobody"):
+            assert server.exchange(request(way, BODY)).startswith(
+                (b"HTTP/1.1 202", b"HTTP/1.1 404")
+            )
+        assert len(server.find("asgi")) == before
+        server.exchange(request(by_asgi("/in/open"), BODY))
+        wait_until(lambda: len(server.find("asgi")) == before + 1, describe="the other way")
+
+
+COUNT_TASKS = """
+from ingest.paths import Application
+by_asgi = Application.__call__
+async def logged(application, scope, receive, send):
+    if scope["type"] == "http":
+        print('{"event":"asgi"}', flush=True)
+    await by_asgi(application, scope, receive, send)
+Application.__call__ = logged
+"""
+
+
+def test_what_was_taken_is_given_back_to_the_bytes_in_flight(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    """Or the receiver would close for good after as many bytes as may be in flight at once."""
+    body = b"x" * 500
+    with serving(tmp_path, sqlite_url, MAX_IN_FLIGHT="1KB") as server, server.connect() as wire:
+        for _ in range(100):
+            wire.sendall(request("/in/open", body, close=False))
+            assert wire.recv(65536).startswith(b"HTTP/1.1 202")
+        wire.sendall(request("/in/small", b"x" * 1025, close=False))
+        assert wire.recv(65536).startswith(b"HTTP/1.1 503"), "more than may be in flight at all"
+    assert count_events(sqlite_url) == 100
+
+
 def test_every_request_is_logged_once(server: Server) -> None:
     before = len(server.find("event.accepted"))
     for path in ("/in/open", by_asgi("/in/open")):

@@ -19,6 +19,7 @@ from ingest.store import Database, open_database
 from ingest.store.dispatch import undispatched
 from ingest.writer import Orders, Writer
 from ingest.writer.committing import Committing
+from ingest.writer.pulse import start_pulse
 from ingest.writer.socket_end import WriterEnd
 from ingest.writer.spawning import Spawned, spawn
 
@@ -58,6 +59,14 @@ def stored(database_url: str, ids: list[str]) -> set[str]:
         return {event.id for event in undispatched(database, ids)}
 
 
+@contextlib.contextmanager
+def locked(database_url: str) -> Iterator[None]:
+    """Someone else holds SQLite's write lock: a commit waits, the next ones pile up."""
+    with Path(database_url.removeprefix("sqlite:///") + ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 class OnThread:
     """A writer on a thread: a test can hold its commits back, and sees what they added.
 
@@ -77,6 +86,7 @@ class OnThread:
         with end:
             writer_end = WriterEnd(end)
             assert writer_end.orders() is not None
+            start_pulse(writer_end)
             Committing(writer_end, self._open_store, self.commits.append).run()
 
 
@@ -109,13 +119,6 @@ class Desk:
 
     def stored(self, ids: list[str]) -> set[str]:
         return stored(self.url, ids)
-
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Someone else holds SQLite's write lock: a commit waits, the next ones pile up."""
-        with Path(self.url.removeprefix("sqlite:///") + ".lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
 
 @contextlib.asynccontextmanager

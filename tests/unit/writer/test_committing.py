@@ -8,9 +8,9 @@ import pytest
 from ingest.errors import RowRejected, StoreUnavailable
 from ingest.events import Accepted, Arrival
 from ingest.store import Database, accept
-from ingest.writer import link
+from ingest.writer import link, waiting
 from ingest.writer.committing import BATCH_BYTES, BATCH_EVENTS
-from tests.unit.writer.desk import Desk, Gate, accepted, arrival, outcomes, running
+from tests.unit.writer.desk import Desk, Gate, accepted, arrival, locked, outcomes, running
 from tests.waiting import wait_until, wait_until_async
 
 pytestmark = pytest.mark.anyio
@@ -50,9 +50,9 @@ async def test_a_batch_is_bounded_in_bytes_but_takes_one_large_body(
         first = arrival()
         begun = asyncio.create_task(desk.writer.accept(first))
         await wait_until_async(gate.taken.is_set, describe="the first commit")
-        waiting = asyncio.gather(*map(desk.writer.accept, many))
+        others = asyncio.gather(*map(desk.writer.accept, many))
         gate.open.set()
-        await asyncio.gather(begun, waiting)
+        await asyncio.gather(begun, others)
     ids = [one.event_id for one in many]
     assert desk.commits == [[first.event_id], ids[:2], ids[2:3], ids[3:4], ids[4:]]
 
@@ -112,16 +112,16 @@ async def test_a_request_that_was_cancelled_takes_nobodys_answer(
 async def test_where_too_much_waits_one_more_is_turned_away_at_once(
     sqlite_url: str, gate: Gate, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
 ) -> None:
-    monkeypatch.setattr(link, limit, value)
+    monkeypatch.setattr(waiting, limit, value)
     async with running(sqlite_url) as desk:
-        waiting = [asyncio.create_task(desk.writer.accept(arrival(b"x" * 10))) for _ in range(4)]
+        tasks = [asyncio.create_task(desk.writer.accept(arrival(b"x" * 10))) for _ in range(4)]
         await wait_until_async(gate.taken.is_set, describe="the first commit")
         assert desk.writer.full, "so that a request can be refused before any work is done"
         with pytest.raises(StoreUnavailable):
             await desk.writer.accept(arrival())
-        assert not any(task.done() for task in waiting)
+        assert not any(task.done() for task in tasks)
         gate.open.set()
-        await asyncio.gather(*waiting)
+        await asyncio.gather(*tasks)
         assert await accepted(desk.writer, arrival())
 
 
@@ -129,7 +129,7 @@ async def test_a_commit_that_fails_fails_all_of_its_batch(sqlite_url: str) -> No
     """SQLite's lock is waited for 0.8 s; nobody of the batch may believe in a commit."""
     async with running(sqlite_url) as desk:
         many = [arrival() for _ in range(20)]
-        with desk.locked():
+        with locked(sqlite_url):
             answers = await outcomes(desk.writer, many)
         assert all(isinstance(answer, StoreUnavailable) for answer in answers)
         assert desk.commits == []
@@ -167,7 +167,7 @@ async def test_a_mistake_of_ours_costs_one_batch_not_the_writer(
 async def test_an_idle_writer_looks_after_its_database(sqlite_url: str) -> None:
     async with running(sqlite_url) as desk:
         assert not desk.writer.trouble
-        with desk.locked():
+        with locked(sqlite_url):
             await wait_until_async(lambda: desk.writer.trouble, describe="the writer to notice")
         await wait_until_async(lambda: not desk.writer.trouble, describe="the writer to recover")
 

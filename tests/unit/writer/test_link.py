@@ -3,15 +3,25 @@
 import asyncio
 import enum
 import socket
+from collections.abc import Awaitable, Callable
 
 import pytest
 from structlog.testing import capture_logs
 
 from ingest.errors import StoreUnavailable
 from ingest.store import open_database
-from ingest.writer import Writer, link
+from ingest.writer import Writer, link, pulse
 from ingest.writer.spawning import Spawned
-from tests.unit.writer.desk import Desk, OnThread, accepted, arrival, orders, outcomes, running
+from tests.unit.writer.desk import (
+    Desk,
+    Gate,
+    OnThread,
+    accepted,
+    arrival,
+    orders,
+    outcomes,
+    running,
+)
 from tests.waiting import wait_until_async
 
 pytestmark = pytest.mark.anyio
@@ -140,3 +150,112 @@ async def test_stopping_between_two_writers_starts_no_third(
     before = len(starts)
     await asyncio.wait_for(writer._ended.wait(), timeout=5)
     assert len(starts) == before
+
+
+async def test_without_a_writer_nobody_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request is refused before any work is done; see ``Receiver``."""
+    monkeypatch.setattr(link, "_RESTART_SECONDS", (60.0, 60.0))
+    writer = Writer(orders("unused"), start_process=StillBorn().start)
+    assert writer.away
+    await writer.start(patience_seconds=0.0)
+    await wait_until_async(lambda: writer.trouble and writer.away, describe="its end")
+    await writer.stop()
+
+
+async def test_stopping_while_a_writer_is_started_ends_it(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "_RESTART_SECONDS", (0.01, 0.04))
+    thread = OnThread(lambda: open_database(sqlite_url))
+    stops: list[asyncio.Task[None]] = []
+
+    def start(end: socket.socket) -> Spawned:
+        if started:  # the second one: just between its process and its connection
+            stops.append(asyncio.ensure_future(writer.stop()))
+        started.append(thread.start(end))
+        return started[-1]
+
+    started: list[Spawned] = []
+    writer = Writer(orders("unused"), timeout_seconds=5.0, start_process=start)
+    await writer.start()
+    await hang_up(writer)
+    await wait_until_async(lambda: stops, describe="the next writer")
+    await stops[0]
+    assert writer.away, "its connection is left open"
+    async with asyncio.timeout(5):
+        await asyncio.to_thread(started[1].wait)
+
+
+async def test_a_commit_that_waits_for_long_is_no_reason_to_end_its_writer(
+    sqlite_url: str, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is stopped, a disk that stalls: another writer would wait just the same.
+
+    The writer here is a thread, which fails where it is killed.
+    """
+    watched = watch_closely(monkeypatch)
+    async with running(sqlite_url) as desk:
+        one = asyncio.create_task(desk.writer.accept(arrival()))
+        await wait_until_async(gate.taken.is_set, describe="its commit")
+        with capture_logs() as logs:
+            await watched(desk.writer, 4 * link._SILENT_LOOKS)
+        gate.open.set()
+        assert await one
+    assert logs == []
+
+
+async def test_a_writer_that_never_says_anything_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watch_closely(monkeypatch)
+    monkeypatch.setattr(link, "_FIRST_WORD_LOOKS", 3)
+    mute = Mute()
+    writer = Writer(orders("unused"), start_process=mute.start)
+    with capture_logs() as logs:
+        await writer.start(patience_seconds=0.0)
+        await wait_until_async(lambda: len(mute.killed) == 2, describe="two of them to be killed")
+    said = [line["event"] for line in logs[:3]]
+    assert said == ["writer.silent", "writer.ended", "writer.silent"]
+    await writer.stop()
+
+
+class Mute:
+    """Processes that live and do nothing."""
+
+    def __init__(self) -> None:
+        self._ends: list[socket.socket] = []
+        self.killed: list[socket.socket] = []
+
+    def start(self, end: socket.socket) -> Spawned:
+        self._ends.append(end.dup())
+        return self
+
+    def kill(self) -> None:
+        end = self._ends.pop()
+        end.close()
+        self.killed.append(end)
+
+    def wait(self) -> None:
+        """It has ended."""
+
+
+def watch_closely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[Writer, int], Awaitable[None]]:
+    """Look at writers, and have them beat, ten times as often; return what waits for looks."""
+    monkeypatch.setattr(link, "_WATCH_SECONDS", link._WATCH_SECONDS / 10)
+    monkeypatch.setattr(pulse, "PULSE_SECONDS", pulse.PULSE_SECONDS / 10)
+    looks: list[Writer] = []
+    look = Writer._watch
+
+    def counted(writer: Writer, transport: asyncio.Transport) -> None:
+        looks.append(writer)
+        look(writer, transport)
+
+    monkeypatch.setattr(Writer, "_watch", counted)
+
+    async def watched(writer: Writer, times: int) -> None:
+        until = looks.count(writer) + times
+        await wait_until_async(lambda: looks.count(writer) >= until, describe="looks")
+
+    return watched

@@ -3,14 +3,16 @@
 import asyncio
 import gc
 import threading
+import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import text
 
 from ingest.errors import StoreRefused, StoreUnavailable
 from ingest.store import Database, open_database
-from ingest.writer import Writer
+from ingest.writer import Writer, committing
 from tests.unit.writer.desk import OnThread, accepted, arrival, orders
 from tests.waiting import wait_until_async
 
@@ -37,6 +39,25 @@ async def test_a_database_that_cannot_be_opened_yet_is_tried_again(sqlite_url: s
         await writer.accept(arrival())
     await wait_until_async(lambda: accepted(writer, arrival()), describe="the database")
     assert not writer.trouble
+    await writer.stop()
+
+
+async def test_a_database_that_is_away_is_not_asked_again_for_every_event() -> None:
+    """Where nothing answers at its address, each try takes seconds, and everyone waits for it."""
+    tries: list[float] = []
+
+    def open_store() -> Database:
+        tries.append(time.monotonic())
+        raise StoreUnavailable("away")
+
+    writer = writer_with(open_store)
+    await writer.start()
+    while time.monotonic() < tries[0] + 3 * committing.REOPEN_SECONDS:
+        with pytest.raises(StoreUnavailable, match="away"):
+            await writer.accept(arrival())
+    pauses = [after - before for before, after in pairwise(tries)]
+    assert pauses, "it was tried again"
+    assert min(pauses) >= committing.REOPEN_SECONDS
     await writer.stop()
 
 

@@ -10,14 +10,24 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
 from ingest.errors import StoreUnavailable
 from ingest.events import Accepted, Arrival
 from ingest.store import open_database, queries
+from ingest.store.schema import events
 from ingest.writer import Writer, link, wire
 from ingest.writer.wire import Parcel
-from tests.unit.writer.desk import Processes, accepted, arrival, orders, outcomes, stored
+from tests.unit.writer.desk import (
+    Processes,
+    accepted,
+    arrival,
+    locked,
+    orders,
+    outcomes,
+    stored,
+)
 from tests.waiting import wait_until, wait_until_async
 
 pytestmark = pytest.mark.anyio
@@ -51,7 +61,7 @@ async def test_a_stopped_writer_has_committed_and_ended(database_url: str) -> No
         await asyncio.wait(waiting[:1])
     assert [await one for one in waiting] == [Accepted(one.event_id) for one in many]
     (process,) = link.processes.started
-    await wait_until_async(lambda: process.poll() == 0, timeout=1.0, describe="its end")
+    await wait_until_async(lambda: process.poll() == 0, describe="its end")
 
 
 async def test_who_waits_for_a_writer_that_is_killed_hears_so_and_the_next_one_serves(
@@ -106,6 +116,83 @@ async def test_nothing_acknowledged_is_lost_by_kills_under_load(database_url: st
         enough.set()
         await asyncio.gather(*senders)
     assert stored(database_url, acknowledged) == set(acknowledged)
+
+
+async def test_a_writer_that_stands_still_is_replaced_and_nothing_acknowledged_is_lost(
+    database_url: str,
+) -> None:
+    """Stopped, it holds its locks and answers nobody; a person would have to notice."""
+    acknowledged: list[Arrival] = []
+    refused: list[Arrival] = []
+    async with linked(database_url) as link:
+        load = Load(link.writer, acknowledged, refused)
+        async with load.running(20):
+            await wait_until_async(lambda: len(acknowledged) > 100, describe="load")
+            link.signal(signal.SIGSTOP)
+            stopped_at = time.monotonic()
+            await wait_until_async(
+                lambda: len(link.processes.started) == 2, timeout=20, describe="another writer"
+            )
+            before = len(acknowledged)
+            await wait_until_async(
+                lambda: len(acknowledged) > before, timeout=20, describe="it to commit"
+            )
+            assert time.monotonic() - stopped_at < 15
+    assert link.processes.started[0].poll() == -signal.SIGKILL
+    ids = [one.event_id for one in acknowledged]
+    assert stored(database_url, ids) == set(ids)
+    assert refused, "some waited for the one that stood still"
+    keys = len({one.dedupe_key for one in acknowledged})
+    with contextlib.closing(open_database(database_url)) as database, database.read() as tx:
+        assert tx.execute(select(func.count()).select_from(events)).scalar_one() == keys
+
+
+class Load:
+    """Senders of events, who send one again, under a new id, until it is acknowledged."""
+
+    def __init__(self, writer: Writer, acknowledged: list[Arrival], refused: list[Arrival]) -> None:
+        self._writer = writer
+        self._acknowledged = acknowledged
+        self._refused = refused
+        self._enough = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def running(self, senders: int) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(self._send(number)) for number in range(senders)]
+        try:
+            yield
+        finally:
+            self._enough.set()
+            await asyncio.gather(*tasks)
+
+    async def _send(self, sender: int) -> None:
+        number = 0
+        while not self._enough.is_set():
+            number += 1
+            await self._insist(b"%d.%d" % (sender, number))
+
+    async def _insist(self, key: bytes) -> None:
+        while True:
+            one = arrival(key=key)
+            try:
+                said = await self._writer.accept(one)
+            except StoreUnavailable:
+                self._refused.append(one)
+                await wait_until_async(lambda: not self._writer.away, describe="a writer")
+            else:
+                self._acknowledged.append(one._replace(event_id=said.event_id))
+                return
+
+
+async def test_a_database_that_others_hold_does_not_cost_its_writer(sqlite_url: str) -> None:
+    """For longer than a writer may be silent: it lives, and only its commits wait."""
+    async with linked(sqlite_url) as one:
+        began = time.monotonic()
+        with locked(sqlite_url):
+            while time.monotonic() < began + 6.5:
+                assert not await accepted(one.writer, arrival())
+        assert await accepted(one.writer, arrival())
+        assert len(one.processes.started) == 1
 
 
 async def test_a_writer_whose_receiver_has_gone_commits_what_it_had_and_ends(
