@@ -4,21 +4,17 @@ Everything comes from the database, but refused signatures, which are never stor
 counted in the metrics of the processes on this host.
 """
 
-import hashlib
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import orjson
 import structlog
-import uuid_utils
 
+from actors.own_events import own_event
 from actors.publishing import wake_events
 from ingest import exposition
 from ingest.alerts import AlertName, AlertState, Seen, Standing, content, event_type
 from ingest.config.model import Alerts
-from ingest.event_view import OWN_SOURCE
 from ingest.events import Arrival
 from ingest.queue import WakeBroker
 from ingest.store import Database
@@ -114,22 +110,7 @@ def _behind(depths: Iterable[Depth], alerts: Alerts) -> Iterator[Seen]:
 
 
 def _event(change: store.Change, standing: Standing, told: AlertState, now: int) -> Arrival:
-    """The alert as it is stored: like a webhook that we sent ourselves."""
+    """The alert as it is stored."""
     lasted_ms = change.seen.lasted_ms if change.seen else None
-    body = orjson.dumps(content(change.name, change.subject, told, standing, lasted_ms))
-    return Arrival(
-        event_id=str(uuid_utils.uuid7()),
-        source=OWN_SOURCE,
-        type=event_type(change.name, told),
-        provider_event_id=None,
-        received_at=now,
-        headers=(),
-        query="",
-        content_type="application/json",
-        body=body,
-        body_sha256=hashlib.sha256(body).digest(),
-        trace_id=os.urandom(16).hex(),
-        secret_name=None,
-        dedupe_key=None,
-        dedupe_expires_at=None,
-    )
+    said = content(change.name, change.subject, told, standing, lasted_ms)
+    return own_event(event_type(change.name, told), said, now)

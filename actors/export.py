@@ -9,22 +9,24 @@ from typing import Any
 
 from ingest.errors import Permanent
 from ingest.export import exporting, manifest
-from ingest.export.chunks import made_at
-from ingest.export.filters import Refused, chosen, read_filter
-from ingest.export.formats import Format
-from ingest.export.manifest import Manifest, Request
+from ingest.export.manifest import Manifest
 from ingest.export.places import open_place
-from ingest.export.schema import Dataset
+from ingest.export.words import read_request
+from ingest.export.writing import write_chunk
+from ingest.filters import Refused
 from ingest.jobs.context import JobContext
 from ingest.jobs.specs import job
 from ingest.jobs.workflow import chord
-from ingest.store.export_rows import stored_sources
+from ingest.store.filtering import stored_sources
+from ingest.store.ids import made_at
+from ingest.store.jobs import unended
 
 #: Of one chunk: seconds of work, and an upload that is tried again meanwhile.
 _LIMIT_SECONDS = 1_800
 
 
-@job(name="export", time_limit=_LIMIT_SECONDS)
+# One at a time: two must not plan the same rows.
+@job(name="export", time_limit=_LIMIT_SECONDS, concurrency=1)
 def export(
     context: JobContext,
     to: str,
@@ -34,27 +36,43 @@ def export(
     source: str | None = None,
     types: Sequence[str] = (),
     state: str | None = None,
+    destination: str | None = None,
     since: str | None = None,
     until: str | None = None,
 ) -> dict[str, Any]:
     """Plan an export and start its chunks; the arguments are those of ``hookkeeper export``.
 
     Returns its name, how many rows it will have, and the id of the job that ends it, whose result
-    is that of the export.
+    is that of the export. One that is being written goes on and is not started again; from "last"
+    on there may be nothing, and then nothing is written.
     """
+    stored = stored_sources(context.database)
     try:
-        wanted = chosen("dataset", Dataset, dataset)
-        sources = stored_sources(context.database)
-        filter_ = read_filter(wanted, source=source, types=types, state=state, sources=sources)
-        request = Request(wanted, chosen("format", Format, format), filter_, since, until)
+        request = read_request(
+            dataset=dataset,
+            format=format,
+            source=source,
+            types=types,
+            state=state,
+            destination=destination,
+            since=since,
+            until=until,
+            # One that goes on and on may begin before its source sent anything.
+            sources=[source or "", *stored] if since == exporting.LAST else stored,
+        )
         # From when the job was made: another start of it must mean the same rows.
         now = made_at(context.job_id)
-        planned = exporting.prepare(context.database, open_place(to), request, now)
+        place = open_place(to)
+        if since == exporting.LAST and exporting.nothing_new(context.database, place, request, now):
+            return {"rows": 0}
+        planned = exporting.prepare(context.database, place, request, now)
     except Refused as refused:
         raise Permanent(str(refused)) from None
     if isinstance(planned, Manifest):
         return _figures(planned)
     last = export_manifest.s(to, planned.id)
+    if (running := unended(context.database, last)) is not None:
+        return {"export": planned.id, "rows": planned.rows, "ended_by": running}
     chunks = [export_chunk.s(to, planned.id, chunk.number) for chunk in planned.chunks]
     ids = context.enqueue(chord(chunks, last) if chunks else last)
     return {"export": planned.id, "rows": planned.rows, "ended_by": ids[-1]}
@@ -64,9 +82,11 @@ def export(
 def export_chunk(context: JobContext, to: str, export_id: str, number: int) -> dict[str, int]:
     """Write one chunk of an export."""
     place = open_place(to)
+    if exporting.read_manifest(place, export_id) is not None:
+        return {"chunk": number, "rows": 0, "files": 0}  # another run has closed it meanwhile
     planned = exporting.read_plan(place, export_id)
     chunk = planned.chunks[number]
-    written = exporting.write_chunk(
+    written = write_chunk(
         context.database, place, planned, chunk, lambda rows: context.progress(rows, chunk.rows)
     )
     return {"chunk": number, "rows": written.rows, "files": len(written.files)}

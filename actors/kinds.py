@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from types import ModuleType
 
-from actors import export
+from actors import bulk_replay, cleanup, export, report, retention
 from ingest.config.snapshot import Loaded
 from ingest.jobs.specs import JobSpec, jobs_of
 
 #: The modules whose ``@job`` functions every worker knows; ``ingest.jobs.kinds`` has their names.
-MODULES: Sequence[ModuleType] = (export,)
+MODULES: Sequence[ModuleType] = (bulk_replay, cleanup, export, report, retention)
 
 
 @cache

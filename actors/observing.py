@@ -9,7 +9,7 @@ import structlog
 
 from ingest import metrics
 from ingest.events import AttemptOutcome, Claimed, Event, Settled
-from ingest.jobs.states import ClaimedJob, JobState, SettledJob
+from ingest.jobs.states import ClaimedJob, JobChange, JobState, SettledJob
 
 logger = structlog.get_logger(__name__)
 
@@ -58,10 +58,10 @@ def claimed_job(job: ClaimedJob) -> None:
     metrics.JOB_WAIT_SECONDS.labels(job.kind).observe(job.waited_ms / 1_000)
 
 
-def ended_job(job: ClaimedJob, settled: SettledJob) -> None:
-    """Tell of a start of a job whose outcome has been recorded."""
+def ended_job(job: ClaimedJob, settled: SettledJob, state: JobState) -> None:
+    """Tell of a start of a job whose outcome has been recorded, and the state it led to."""
     duration_ms = max(0, settled.finished_at - job.started_at)
-    metrics.JOBS.labels(job.kind, settled.state).inc()
+    metrics.JOBS.labels(job.kind, state).inc()
     metrics.JOB_DURATION_SECONDS.labels(job.kind).observe(duration_ms / 1_000)
     logger.info(
         "job.ended",
@@ -70,11 +70,24 @@ def ended_job(job: ClaimedJob, settled: SettledJob) -> None:
         kind=job.kind,
         outcome=settled.result.outcome,
         code=settled.result.code,
-        state=settled.state,
+        state=state,
         attempt=job.attempts + 1,
         duration_ms=duration_ms,
         wait_ms=job.waited_ms,
         wake_at=settled.wake_at,
+    )
+
+
+def changed_job(change: JobChange) -> None:
+    """Tell of a job that no worker told of: lost with its worker, or revoked with another."""
+    metrics.JOBS.labels(change.kind, change.state).inc()
+    logger.info(
+        "job.ended",
+        job_id=change.id,
+        trace_id=change.trace_id,
+        kind=change.kind,
+        code=change.code,
+        state=change.state,
     )
 
 

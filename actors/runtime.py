@@ -22,7 +22,8 @@ from ingest.config.settings import Settings
 from ingest.config.snapshot import Loaded, Snapshot
 from ingest.jobs.hooks import Resources
 from ingest.outbound import Door
-from ingest.store import Database, migrate, open_database, workers
+from ingest.schedules import to_json
+from ingest.store import Database, migrate, open_database, schedules, workers
 from ingest.verify.catalogue import load_catalogue
 
 logger = structlog.get_logger(__name__)
@@ -87,6 +88,11 @@ class Runtime:
     def register(self) -> None:
         """Tell the database that this process lives. Raises StoreUnavailable."""
         workers.register(self.database, self.worker_id, socket.gethostname(), os.getpid())
+
+    def write_schedules(self) -> None:
+        """Let schedulers know what users' modules mark. Raises StoreUnavailable."""
+        marked = {name: to_json(one) for name, one in self.loaded.schedules.items()}
+        schedules.sync(self.database, marked)
 
     def close(self) -> None:
         """Give back everything."""

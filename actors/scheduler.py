@@ -1,4 +1,4 @@
-"""``python -m actors.scheduler``: publishes what is due, frees dead workers' rows, counts, prunes.
+"""``python -m actors.scheduler``: publishes what is due, fires schedules, frees what died, counts.
 
 Any number may run: every step is one conditional transaction that a second scheduler finds done.
 Without the database it waits, without the broker it leaves the wake times alone, so that
@@ -10,15 +10,16 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 
 from actors.alerting import Alerting, refused_signatures
 from actors.batch import now_ms
+from actors.observing import changed_job
 from actors.publishing import wake_deliveries, wake_events, wake_jobs
+from actors.scheduling import Scheduling
 from ingest import __version__, exposition, logs, metrics
 from ingest.config.model import Config
 from ingest.config.settings import Settings, load_settings
@@ -35,7 +36,7 @@ from ingest.queue import (
     build_broker,
     depth,
 )
-from ingest.store import Database, job_claims, ledger, open_database, retention, wake, workers
+from ingest.store import Database, job_claims, ledger, open_database, wake, workers
 from ingest.verify.catalogue import load_catalogue
 
 logger = structlog.get_logger(__name__)
@@ -51,29 +52,10 @@ GAUGES_SECONDS = 5.0
 #: Counting a long backlog takes long (measured for a million: 0.3 s from memory, 8 s from disk). It
 #: has 2 % of the time, and a thread of its own, so that nothing that is due waits behind it.
 GAUGES_SHARE = 0.02
-PRUNE_MS = 600_000
-PRUNE_LIMIT = 100  # so that what is due never waits long behind it
 #: Each look checks so many of the newest rows of the ledger, and as many of all the others in turn
 #: (measured with 10 million: 50 ms from memory; it has seen all of them after 83 minutes).
 LEDGER_ROWS = 10_000
-_DAY_MS = 86_400_000
 _WAIT_SECONDS = 2.0  # between two tries to open the database, and for a count at the end
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How long events are kept after they are done (ms), by source and otherwise."""
-
-    sources: Mapping[str, int]
-    default_ms: int
-
-
-def retention_of(config: Config) -> Retention:
-    """Read the retention of every source that has its own."""
-    own = {s.name: s.retention_days for s in config.sources.values() if s.retention_days}
-    return Retention(
-        {name: days * _DAY_MS for name, days in own.items()}, config.retention_days * _DAY_MS
-    )
 
 
 class Scheduler:
@@ -86,16 +68,15 @@ class Scheduler:
         self,
         database: Database,
         broker: WakeBroker,
-        keep: Callable[[], Retention],
+        known: Callable[[], Config],
         alerting: Alerting | None = None,
     ) -> None:
         self._database = database
         self._broker = broker
-        self._keep = keep
+        self._scheduling = Scheduling(database, broker, known)
         self._alerting = alerting
         self._queues = {DELIVER, PROCESS, NOTIFY, JOBS}
         self._contact_since: int | None = None
-        self._prune_at = 0
         self._seen_depths: set[tuple[str, str]] = set()
         self._audit = ledger.Audit(database, LEDGER_ROWS)
 
@@ -140,11 +121,7 @@ class Scheduler:
         more = self._publish_due()
         if self._contact_since is not None and now - self._contact_since >= CONTACT_MS:
             more |= self._free()
-        if now >= self._prune_at:
-            if self._prune():
-                return True
-            self._prune_at = now + PRUNE_MS
-        return more
+        return self._scheduling.step(now) or more
 
     def _publish_due(self) -> bool:
         try:
@@ -173,12 +150,14 @@ class Scheduler:
     def _free(self) -> bool:
         refs = workers.free_expired(self._database, LIMIT)
         jobs = job_claims.free_expired(self._database, LIMIT)
-        if refs or jobs:
-            metrics.FREED.inc(len(refs) + len(jobs))
-            logger.warning("scheduler.freed", deliveries=len(refs), jobs=len(jobs))
+        if refs or jobs.written:
+            metrics.FREED.inc(len(refs) + jobs.written)
+            logger.warning("scheduler.freed", deliveries=len(refs), jobs=jobs.written)
+            for change in jobs.changes:
+                changed_job(change)
             wake_deliveries(self._broker, refs)
-            wake_jobs(self._broker, jobs)
-        return LIMIT in {len(refs), len(jobs)}
+            wake_jobs(self._broker, jobs.due)
+        return LIMIT in {len(refs), jobs.written}
 
     def _gauge(self) -> None:
         counts = {(one.queue, one.state): one for one in ledger.depths(self._database)}
@@ -205,12 +184,6 @@ class Scheduler:
         if count:
             logger.error("ledger.violated", invariant=name, rows=count)
 
-    def _prune(self) -> bool:
-        """Delete one small batch; whether there is more."""
-        keep = self._keep()
-        pruned = retention.prune(self._database, keep.sources, keep.default_ms, PRUNE_LIMIT)
-        return pruned.events == PRUNE_LIMIT
-
 
 def run(settings: Settings, stopping: threading.Event) -> None:
     """Tick until ``stopping``. Raises ConfigError, StoreRefused."""
@@ -226,12 +199,16 @@ def run(settings: Settings, stopping: threading.Event) -> None:
         lambda: snapshot.config.alerts,
         lambda: refused_signatures(_metrics(settings)),
     )
-    scheduler = Scheduler(database, broker, lambda: retention_of(snapshot.config), alerting)
+    scheduler = Scheduler(database, broker, lambda: snapshot.config, alerting)
     metrics.BUILD_INFO.labels(__version__).set(1)
     # A daemon: a long count must not keep a process that was told to stop.
     looking = threading.Thread(target=_look, args=(scheduler, stopping), daemon=True)
     looking.start()
-    logger.info("scheduler.started", retention_days=snapshot.config.retention_days)
+    logger.info(
+        "scheduler.started",
+        retention_days=snapshot.config.retention_days,
+        schedules=len(snapshot.config.schedules.active),
+    )
     try:
         while not stopping.is_set():
             snapshot.refresh()

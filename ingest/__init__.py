@@ -5,7 +5,7 @@ An event's path, module by module: ``receive`` reads it, ``verify`` proves it, `
 ``actors.deliver`` and ``actors.process`` bring it to its destinations.
 
 This package never imports ``actors``. For users: ``from ingest import Event, Permanent, on``, and
-for background jobs ``job``, ``enqueue`` and what else stands below.
+for background jobs ``job``, ``schedule``, ``enqueue`` and what else stands below.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from ingest.jobs.workflow import chain, chord, group
 
 if TYPE_CHECKING:
     from ingest.jobs.enqueuing import enqueue
+    from ingest.jobs.scheduling import schedule
 
 __all__ = [
     "Cancelled",
@@ -37,14 +38,19 @@ __all__ = [
     "on",
     "on_shutdown",
     "on_startup",
+    "schedule",
 ]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Load ``enqueue`` when it is asked for: it brings the database's library with it."""
-    if name != "enqueue":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from ingest.jobs import enqueuing  # noqa: PLC0415 - see above
+    """Load what is dear when it is asked for: the database's library, the one that reads cron."""
+    if name == "enqueue":
+        from ingest.jobs.enqueuing import enqueue  # noqa: PLC0415 - see above
 
-    return enqueuing.enqueue
+        return enqueue
+    if name == "schedule":
+        from ingest.jobs.scheduling import schedule  # noqa: PLC0415 - see above
+
+        return schedule
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

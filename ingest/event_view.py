@@ -10,6 +10,9 @@ TEXT_LENGTH = 10_000
 
 #: The built-in source of what Hookkeeper itself has to tell.
 OWN_SOURCE = "hookkeeper"
+#: The types of its alerts, and of its daily report.
+ALERT_TYPE = "alert"
+REPORT_TYPE = "report.daily"
 
 
 class EventView:

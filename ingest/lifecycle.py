@@ -116,7 +116,7 @@ def _next_job_state(
         case JobOutcome.CANCELLED:
             return JobState.REVOKED, None
         case JobOutcome.PAUSED:
-            return JobState.PENDING, now
+            return JobState.PENDING, now + result.rest_ms
         case JobOutcome.RETRYABLE | JobOutcome.TIMED_OUT:
             tries = claimed.attempts + 1
             wake_at = next_try(policy, attempts=tries, first_at=now, now=now, random=random)

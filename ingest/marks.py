@@ -1,7 +1,7 @@
 """What decorators leave on functions, and how it is found again: there is no registry.
 
-``@on``, ``@job``, ``@on_startup`` and ``@on_shutdown`` set an attribute; the modules named in
-hookkeeper.toml are imported, and whatever they hold is asked for it.
+``@on``, ``@job``, ``@schedule``, ``@on_startup`` and ``@on_shutdown`` set an attribute; the modules
+named in hookkeeper.toml are imported, and whatever they hold is asked for it.
 """
 
 import importlib
@@ -15,8 +15,10 @@ from ingest.errors import ConfigError
 
 HANDLERS = "__hookkeeper_handlers__"
 JOB = "__hookkeeper_job__"
+SCHEDULES = "__hookkeeper_schedules__"
 STARTUP = "__hookkeeper_on_startup__"
 SHUTDOWN = "__hookkeeper_on_shutdown__"
+_MARKS = (HANDLERS, JOB, SCHEDULES, STARTUP, SHUTDOWN)
 
 
 def import_modules(names: Sequence[str], folder: Path | None = None) -> list[ModuleType]:
@@ -28,10 +30,10 @@ def import_modules(names: Sequence[str], folder: Path | None = None) -> list[Mod
         sys.path.insert(0, str(folder))
     modules = [_imported(name) for name in names]
     for module in modules:
-        if not any(marked(module, mark) for mark in (HANDLERS, JOB, STARTUP, SHUTDOWN)):
+        if not any(marked(module, mark) for mark in _MARKS):
             raise ConfigError(
-                f"handlers: {module.__name__} marks no function with @on, @job, @on_startup or "
-                "@on_shutdown"
+                f"handlers: {module.__name__} marks no function with @on, @job, @schedule, "
+                "@on_startup or @on_shutdown"
             )
     return modules
 

@@ -107,7 +107,9 @@ RECORD_RETRIES = Counter(
 
 # Jobs. Kinds are configured names, and those that we bring.
 JOBS = Counter(
-    "hookkeeper_jobs", "Starts of jobs by the state that they led to.", ["kind", "status"]
+    "hookkeeper_jobs",
+    "Starts of jobs by the state that they led to, and jobs revoked with one that ended.",
+    ["kind", "status"],
 )
 JOB_DURATION_SECONDS = Histogram(
     "hookkeeper_job_duration_seconds", "One start of one job.", ["kind"], buckets=_WORK
@@ -117,6 +119,13 @@ JOB_WAIT_SECONDS = Histogram(
     "Eligible to started; deliberate delay excluded.",
     ["kind"],
     buckets=_DAY,
+)
+
+# The console.
+CONSOLE_REQUESTS = Counter(
+    "hookkeeper_console_requests",
+    "Requests to the console by the operation that they were for.",
+    ["operation", "status"],
 )
 
 # What the scheduler reads from the database; the newest writer on the host wins.

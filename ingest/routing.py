@@ -43,6 +43,17 @@ def _concerns(pattern: Pattern, event: Event) -> bool:
     return event.source != OWN_SOURCE or pattern.source == OWN_SOURCE
 
 
+def targets(config: Config, handlers: Mapping[str, Handler]) -> Mapping[str, Target]:
+    """Every destination and handler that there is, by name, whatever the routes say."""
+    found = {
+        name: Target(name, to.kind, to.queue, to.digest_ms)
+        for name, to in config.destinations.items()
+    }
+    for name, handler in handlers.items():
+        found[name] = Target(name, DestinationKind.PYTHON, handler.queue)
+    return found
+
+
 def looks_inside(config: Config, handlers: Mapping[str, Handler]) -> bool:
     """Whether any route or handler asks for more of an event than its source and type."""
     patterns = [route.pattern for route in config.routes]

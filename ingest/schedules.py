@@ -1,4 +1,4 @@
-"""When a schedule fires: cron expressions with time zones, intervals, and what was missed. Pure.
+"""What a schedule is and when it fires: cron with time zones, intervals, what was missed. Pure.
 
 Cron is read and stepped by cronsim, as Debian's cron does it: a time that a clock change skips
 fires right after the gap, one that it repeats fires once; 0 and 7 are Sunday; a day of the month
@@ -7,19 +7,25 @@ scheduler finds the same moments.
 """
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count, islice, takewhile
+from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import orjson
 from cronsim import CronSim, CronSimError
+
+from ingest.config.durations import format_duration
+from ingest.jobs.workflow import Call
 
 #: A moment that is this late was missed: no scheduler ran, or the machine slept.
 MISSED_MS = 60_000
-#: Of one schedule at once; the rest comes with the next look.
-MOST_AT_ONCE = 1_000
+#: Of one schedule at once, in one transaction; the rest comes with the next look.
+MOST_AT_ONCE = 100
 _SHORTEST_MS = 1_000
+T = TypeVar("T")
 _FIELDS = ("minute", "hour", "day of month", "month", "day of week")
 
 
@@ -37,6 +43,10 @@ class Cron:
 
     expression: str
     zone: ZoneInfo
+
+    def __str__(self) -> str:
+        """Spell it for people."""
+        return self.expression
 
     def after(self, moment: int) -> Iterator[int]:
         """Every moment (ms) after this one, in order."""
@@ -56,6 +66,10 @@ class Every:
 
     interval_ms: int
 
+    def __str__(self) -> str:
+        """Spell it for people."""
+        return f"every {format_duration(self.interval_ms)}"
+
     def after(self, moment: int) -> Iterator[int]:
         """Every moment (ms) after this one, in order."""
         return count(moment - moment % self.interval_ms + self.interval_ms, self.interval_ms)
@@ -66,6 +80,29 @@ class Every:
 
 
 Times = Cron | Every
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A job that is made again and again; ``call.queue`` is that of its kind."""
+
+    name: str
+    call: Call
+    times: Times
+    catch_up: CatchUp = CatchUp.ONCE
+
+    @property
+    def zone(self) -> str:
+        """The time zone that it goes by; an interval goes by none."""
+        return self.times.zone.key if isinstance(self.times, Cron) else ""
+
+
+class WrongTimes(ValueError):
+    """What is to say when a schedule fires does not; ``key`` names which word of it."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(reason)
+        self.key = key
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +121,7 @@ def cron(expression: str, zone: str = "UTC") -> Cron:
             f"{expression!r} has {len(parts)} fields; cron has five: {', '.join(_FIELDS)}. "
             '"0 2 * * *" is every day at 02:00'
         )
-    try:
-        named = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f'{zone!r} is no time zone; write one as "Europe/Berlin"') from None
+    named = _zone(zone)
     try:
         next(CronSim(expression, datetime.now(UTC)))
     except CronSimError as error:
@@ -104,6 +138,20 @@ def every(interval_ms: int) -> Every:
     return Every(interval_ms)
 
 
+def times_of(expression: str | None, interval_ms: int | None, zone: str | None) -> Times:
+    """Read when a schedule fires, from a cron expression or an interval. Raises WrongTimes."""
+    if expression is None and interval_ms is None:
+        raise WrongTimes("cron", 'is missing; write cron = "0 2 * * *", or every = "15m"')
+    if expression is not None and interval_ms is not None:
+        raise WrongTimes("every", "is another answer to when; write cron or every, not both")
+    if interval_ms is not None:
+        if zone is not None:
+            raise WrongTimes("zone", "is for cron; an interval is the same in every zone")
+        return _named("every", lambda: every(interval_ms))
+    _named("zone", lambda: _zone("UTC" if zone is None else zone))
+    return _named("cron", lambda: cron(expression or "", zone or "UTC"))
+
+
 def due(times: Times, catch_up: CatchUp, since: int, now: int) -> Due:
     """Find the moments after ``since``, until ``now``, that are each to have a job.
 
@@ -117,6 +165,50 @@ def due(times: Times, catch_up: CatchUp, since: int, now: int) -> Due:
     last = times.last_until(missed_until) if catch_up is CatchUp.ONCE else None
     missed = (last,) if last is not None and last > since else ()
     return Due((*missed, *fresh), now)
+
+
+def to_json(schedule: Schedule) -> str:
+    """Write a schedule down, but its name."""
+    call, times = schedule.call, schedule.times
+    said: dict[str, object] = {
+        "kind": call.kind,
+        "args": list(call.args),
+        "kwargs": call.kwargs,
+        "queue": call.queue,
+        "catch_up": schedule.catch_up,
+    }
+    if isinstance(times, Cron):
+        said |= {"cron": times.expression, "zone": times.zone.key}
+    else:
+        said["every_ms"] = times.interval_ms
+    return orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def from_json(name: str, text: str) -> Schedule:
+    """Read a schedule that was written down. Raises ValueError for what is none."""
+    said = orjson.loads(text)
+    try:
+        call = Call(said["kind"], tuple(said["args"]), said["kwargs"], said["queue"])
+        catch_up = CatchUp(said["catch_up"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"schedule {name}: no {error}") from None
+    times = times_of(said.get("cron"), said.get("every_ms"), said.get("zone"))
+    return Schedule(name, call, times, catch_up)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f'{name!r} is no time zone; write one as "Europe/Berlin"') from None
+
+
+def _named(key: str, read: Callable[[], T]) -> T:
+    """Read a part; let its error name it."""
+    try:
+        return read()
+    except ValueError as error:
+        raise WrongTimes(key, str(error)) from None
 
 
 def _between(times: Times, since: int, until: int) -> tuple[int, ...]:

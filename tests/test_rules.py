@@ -17,8 +17,10 @@ ROOT = Path(__file__).parent.parent
 MODULES = product_modules(ROOT)
 #: Alembic and ``python -m`` run these, nothing imports them.
 RUN_ONLY = ("ingest.store.migrations", "ingest.cli.__main__")
-#: The roots of the web process set the metrics directory before the library may be loaded.
-BEFORE_METRICS = ("ingest", "ingest.app", "ingest.exposition", "ingest.cli.application")
+#: The roots of the web processes set the metrics directory before the library may be loaded.
+BEFORE_METRICS = (
+    *("ingest", "ingest.app", "ingest.console.app", "ingest.exposition", "ingest.cli.application"),
+)
 OUR_PYTHON = ("ingest/", "actors/", "tests/", "ops/")
 
 

@@ -134,7 +134,7 @@ def _failure(spec: JobSpec, context: JobContext, error: BaseException) -> JobRes
     ):
         return JobResult(JobOutcome.CANCELLED, "cancelled", "It was cancelled while it ran.")
     if isinstance(error, Paused):
-        return JobResult(JobOutcome.PAUSED)
+        return JobResult(JobOutcome.PAUSED, rest_ms=round(error.seconds * 1_000))
     if isinstance(error, TimeLimitExceeded):
         return _timed_out(spec)
     if isinstance(error, SoftTimeLimit | asyncio.CancelledError) and context.soft_limit_reached():

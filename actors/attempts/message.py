@@ -8,6 +8,7 @@ from dramatiq.middleware.time_limit import TimeLimitExceeded
 from actors.attempts import apprise, email, slack
 from actors.batch import now_ms
 from actors.middleware.limits import HARD_GRACE_SECONDS, Limits
+from ingest import report
 from ingest.config.model import Destination
 from ingest.events import AttemptOutcome, AttemptResult, Claimed, DestinationKind, Event
 from ingest.message import Written
@@ -80,7 +81,8 @@ def unknown(name: str) -> AttemptResult:
 def _written(to: Destination, events: Sequence[Event], count: int) -> Written:
     if to.message is None:
         raise TemplateFailed(f"{to.name} was for people when this was routed, and is no more.")
-    return to.message.write(to.name, events, count)
+    own = to.kind is DestinationKind.EMAIL and report.is_report(events, count)
+    return (report.message() if own else to.message).write(to.name, events, count)
 
 
 def _timed_out(to: Destination) -> AttemptResult:

@@ -82,7 +82,8 @@ class Boot(Middleware):
         wait_seconds = _FIRST_WAIT_SECONDS
         while True:
             try:
-                return self._runtime.open()
+                self._runtime.open()
+                return self._runtime.write_schedules()
             except StoreUnavailable as error:
                 logger.warning("worker.waits_for_database", error=str(error))
             threading.Event().wait(wait_seconds)

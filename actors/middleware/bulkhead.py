@@ -1,4 +1,4 @@
-"""One destination, or one kind of jobs, never holds every worker thread of a process.
+"""One destination never holds every worker thread of a process, nor do all jobs together.
 
 What comes for a destination that has its share of the threads waits a moment, as long as that
 destination gets on: its threads are free again within milliseconds. Otherwise it is parked: its
@@ -54,15 +54,23 @@ class Bulkhead(Generic[Ref]):
         """Give the thread back; return what to publish now: a message's worth, or all at last."""
         with self._changed:
             self._held[destination] -= 1
+            if not self._held[destination]:
+                del self._held[destination]
             self._changed_at[destination] = time.monotonic()
             self._changed.notify_all()
-            parked = self._parked[destination]
-            last = self._held[destination] == 0
-            count = len(parked) if last else DELIVERIES_A_MESSAGE
-            refs = [parked.popitem(last=False)[1] for _ in range(min(count, len(parked)))]
-            if last:
-                del self._held[destination], self._parked[destination]
-            return refs
+            return self._released(destination)
+
+    def _released(self, destination: str) -> list[Ref]:
+        last = destination not in self._held
+        return self._taken(destination, PARKED_LIMIT if last else DELIVERIES_A_MESSAGE)
+
+    def _taken(self, destination: str, most: int) -> list[Ref]:
+        """Take so many of what is parked for a destination, the longest waiting first."""
+        parked = self._parked[destination]
+        refs = [parked.popitem(last=False)[1] for _ in range(min(most, len(parked)))]
+        if not parked:
+            del self._parked[destination]
+        return refs
 
     def _has_room(self, destination: str) -> bool:
         return self._held[destination] < self._most
@@ -74,3 +82,45 @@ class Bulkhead(Generic[Ref]):
         return self._changed.wait_for(
             lambda: self._has_room(destination), timeout=self._patience_seconds
         )
+
+
+class JobBulkhead(Bulkhead[JobRef]):
+    """The same for kinds of jobs, which together hold half of the threads, at least one.
+
+    Jobs take long, and there may be more kinds than shares: events, deliveries and messages have
+    the other half for themselves. A thread that waits for a kind counts as one that jobs hold.
+    """
+
+    def __init__(self, threads: int, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        super().__init__(threads, patience_seconds)
+        self._most_together = max(1, threads // 2)
+        self._waiting = 0
+
+    def _has_room(self, kind: str) -> bool:
+        return self._free() > 0 and super()._has_room(kind)
+
+    def _gets_room(self, kind: str) -> bool:
+        if self._free() <= self._waiting:
+            return False
+        self._waiting += 1
+        try:
+            return super()._gets_room(kind)
+        finally:
+            self._waiting -= 1
+
+    def _released(self, _kind: str) -> list[JobRef]:
+        """Release as many as can start now, first of the kinds that hold the fewest threads.
+
+        A message is one job, and what comes back in vain only costs. Whatever else takes what is
+        released, the scheduler publishes the rest again.
+        """
+        if not self._held:
+            return [ref for kind in list(self._parked) for ref in self._taken(kind, PARKED_LIMIT)]
+        refs: list[JobRef] = []
+        for kind in sorted(self._parked, key=lambda one: self._held[one]):
+            room = min(self._free() - len(refs), self._most - self._held[kind])
+            refs += self._taken(kind, max(0, room))
+        return refs
+
+    def _free(self) -> int:
+        return self._most_together - self._held.total()

@@ -15,7 +15,7 @@ from actors import observing
 from actors.batch import now_ms
 from actors.held_job import CURRENT, UNFINISHED, HeldJob
 from actors.kinds import caps, spec_of
-from actors.middleware.bulkhead import Bulkhead
+from actors.middleware.bulkhead import JobBulkhead
 from actors.middleware.holding import Holding
 from actors.middleware.insisting import insist
 from actors.middleware.limits import end_process
@@ -27,6 +27,7 @@ from ingest.jobs.states import ClaimedJob, JobOutcome, JobRef, JobResult, Settle
 from ingest.lifecycle import settle_job
 from ingest.queue import JOB, WakeBroker
 from ingest.store import job_claims
+from ingest.store.job_claims import RecordedJobs
 
 logger = structlog.get_logger(__name__)
 
@@ -42,12 +43,12 @@ class JobClaims(Middleware):
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._bulkhead: Bulkhead[JobRef] = Bulkhead(runtime.threads)
+        self._bulkhead = JobBulkhead(runtime.threads)
         self._holding = Holding()
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Learn how many threads there are to share, and begin to look after what runs."""
-        self._bulkhead = Bulkhead(worker.worker_threads)
+        self._bulkhead = JobBulkhead(worker.worker_threads)
         self._runtime.teller.start()
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
@@ -121,24 +122,26 @@ class JobClaims(Middleware):
     def _undo_claim(self, broker: Broker, ids: Sequence[str]) -> None:
         """Give back what was claimed if the commit did happen: nobody would ever work on it."""
         runtime = self._runtime
-        refs = insist(
+        undone = insist(
             lambda: job_claims.release_unconfirmed(runtime.database, runtime.worker_id, ids),
             runtime.stopping,
         )
-        if refs:
-            logger.warning("claims.undone", jobs=len(refs))
-            self._wake(broker, refs)
+        if undone is not None and undone.written:
+            logger.warning("claims.undone", jobs=undone.written)
+            self._pass_on(broker, undone)
 
     def _record(self, broker: Broker, claimed: ClaimedJob, result: JobResult) -> None:
         """Record a job as it is, else in plain words: it must not be held for ever."""
         for told in (result, _UNRECORDABLE):
             settled = self._settle(claimed, told)
             try:
-                self._write(broker, settled)
+                recorded = self._write(settled)
             except Exception:
                 logger.exception("claims.rejected", job_id=claimed.id)
                 continue
-            observing.ended_job(claimed, settled)
+            if recorded is not None:
+                self._tell(claimed, settled, recorded)
+                wake_jobs(_wakes(broker), recorded.due)
             return
         end_process()
 
@@ -147,29 +150,43 @@ class JobClaims(Middleware):
         policy = spec.policy if spec else retry_policy(DEFAULT_MAX_RETRIES)
         return settle_job(claimed, result, policy, now_ms(), random.random)
 
-    def _write(self, broker: Broker, settled: SettledJob) -> None:
+    def _write(self, settled: SettledJob) -> RecordedJobs | None:
         runtime = self._runtime
-        recorded = insist(
+        return insist(
             lambda: job_claims.record(
                 runtime.database, runtime.worker_id, [settled], caps(runtime.loaded)
             ),
             runtime.stopping,
         )
-        if recorded is not None and recorded.fenced:
+
+    def _tell(self, claimed: ClaimedJob, settled: SettledJob, recorded: RecordedJobs) -> None:
+        """Tell of what was written; what was fenced, the scheduler has told of as lost."""
+        if recorded.fenced:
             logger.warning("claims.fenced", jobs=recorded.fenced)
-        self._wake(broker, recorded.due if recorded else [])
+        for change in recorded.changes:
+            if change.id == claimed.id:
+                observing.ended_job(claimed, settled, change.state)
+            else:
+                observing.changed_job(change)
 
     def _release(self, broker: Broker, claimed: ClaimedJob) -> None:
         runtime = self._runtime
-        refs = insist(
+        released = insist(
             lambda: job_claims.release(runtime.database, runtime.worker_id, [claimed]),
             runtime.stopping,
         )
-        self._wake(broker, refs or [])
+        if released is not None:
+            self._pass_on(broker, released)
+
+    def _pass_on(self, broker: Broker, released: RecordedJobs) -> None:
+        for change in released.changes:
+            observing.changed_job(change)
+        wake_jobs(_wakes(broker), released.due)
 
     def _leave(self, broker: Broker, kind: str) -> None:
-        self._wake(broker, self._bulkhead.leave(kind))
+        wake_jobs(_wakes(broker), self._bulkhead.leave(kind))
 
-    def _wake(self, broker: Broker, refs: Sequence[JobRef]) -> None:
-        assert isinstance(broker, WakeBroker)
-        wake_jobs(broker, refs)
+
+def _wakes(broker: Broker) -> WakeBroker:
+    assert isinstance(broker, WakeBroker)
+    return broker

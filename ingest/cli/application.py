@@ -18,6 +18,8 @@ from ingest.cli import (
     export,
     jobs,
     output,
+    replay,
+    schedules,
     send,
     sink,
     tail,
@@ -80,7 +82,19 @@ def build() -> typer.Typer:
     app.add_typer(_dead(), name="dead")
     app.add_typer(_destinations(), name="destinations")
     app.add_typer(_jobs(), name="jobs")
-    _add(app, export.export, tail.tail, verify.verify, doctor.doctor, sink.sink, version)
+    planned = _group("What is done by itself, and when.")
+    planned.command("list")(schedules.list_)
+    app.add_typer(planned, name="schedules")
+    _add(
+        app,
+        export.export,
+        replay.replay,
+        tail.tail,
+        verify.verify,
+        doctor.doctor,
+        sink.sink,
+        version,
+    )
     return app
 
 

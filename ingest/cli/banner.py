@@ -38,6 +38,7 @@ def print_ready(
         "database": masked(environ["HOOKKEEPER_DATABASE_URL"]),
         "broker": broker,
         "retention_days": facts["retention_days"],
+        "exports": facts["exports"],
         "pid": os.getpid(),
     }
     if as_json:
@@ -52,6 +53,9 @@ def _banner(ready: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
         rows.append(("source", f"{address}  ({facts['sources'][name]})"))
     rows.append(("console", f"{ready['console']}  (token: {_shown(ready['console_token'])})"))
     rows += [(name, ready[name]) for name in ("metrics", "database", "broker")]
+    rows += [
+        ("export", f"{_local(place)}  (what is new, by schedule)") for place in ready["exports"]
+    ]
     days = ready["retention_days"]
     rows.append(("retention", f"events are deleted {days} days after receipt"))
     lines = [f"Hookkeeper {__version__} is ready. Ctrl-C stops it.", ""]
@@ -62,10 +66,13 @@ def _banner(ready: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
 def _shown(reference: str) -> str:
     """Where a secret is, as short as it can be said here."""
     kind, _, name = reference.partition(":")
-    path = Path(name)
-    if kind == "file" and path.is_relative_to(Path.cwd()):
-        return f"file:{path.relative_to(Path.cwd())}"
-    return reference
+    return f"file:{_local(name)}" if kind == "file" else reference
+
+
+def _local(place: str) -> str:
+    """A path as short as it can be said here."""
+    path = Path(place)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else place
 
 
 def _try_it(sources: Mapping[str, str]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ingest.cli import output
 from ingest.cli.broker_checks import check_broker
+from ingest.cli.console_checks import check_console
 from ingest.cli.findings import Finding, fail, ok, warn
 from ingest.cli.located import located_settings
 from ingest.cli.located_config import add_handlers_path
@@ -26,6 +27,7 @@ def examine() -> list[Finding]:
         *_check_configuration(settings),
         *check_store(settings),
         *check_broker(settings.broker_url),
+        *_check_console(settings),
         *_check_disk(settings),
     ]
 
@@ -67,6 +69,12 @@ def _check_configuration(settings: Settings) -> Iterator[Finding]:
     yield ok(name, f"valid: {counts}")
     for warning in warnings_of(loaded.config, loaded.handlers, int(time.time() * 1000)):
         yield warn(name, warning, "")
+
+
+def _check_console(settings: Settings) -> Iterator[Finding]:
+    """Where ``hookkeeper up`` runs there is one; elsewhere somebody may want none."""
+    if running_pipeline(settings.data) is not None:
+        yield from check_console(settings.console_port)
 
 
 def _check_disk(settings: Settings) -> Iterator[Finding]:

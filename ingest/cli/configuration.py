@@ -2,13 +2,16 @@
 # ruff: noqa: PLC0415  imports wait until the command runs: --help has 150 ms
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ingest.cli import output
 from ingest.cli.exits import CommandFailed
 from ingest.cli.output import Json
+
+if TYPE_CHECKING:
+    from ingest.config.model import Config
 
 
 def init(
@@ -64,6 +67,8 @@ def check(as_json: Json = False) -> None:
                 "handlers": sorted(handlers),
                 "routes": len(config.routes),
                 "retention_days": config.retention_days,
+                "schedules": sorted({*config.schedules.active, *loaded.schedules}),
+                "exports": _exports(config),
                 "warnings": warnings,
             }
         )
@@ -77,3 +82,9 @@ def check(as_json: Json = False) -> None:
     )
     for warning in warnings:
         print(f"warning: {warning}")
+
+
+def _exports(config: "Config") -> list[str]:
+    """Where schedules export to."""
+    calls = [one.call for one in config.schedules.active.values()]
+    return sorted({call.kwargs["to"] for call in calls if call.kind == "export"})

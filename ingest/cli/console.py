@@ -25,6 +25,7 @@ def console(
     import structlog
     import uvicorn
 
+    from ingest import exposition
     from ingest.cli.listening import listen
     from ingest.config.settings import load_settings
     from ingest.logs import configure
@@ -54,6 +55,9 @@ def console(
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
     )
     server = uvicorn.Server(config)
+    directory = settings.data / "metrics"
+    metrics = exposition.serve(settings.metrics_host, settings.metrics_port, directory)
     server.run(sockets=[listener])
+    metrics.stop()
     if not server.started:
         raise SystemExit(3)

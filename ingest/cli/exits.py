@@ -2,9 +2,12 @@
 
 import enum
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from ingest import errors
+
+if TYPE_CHECKING:
+    from ingest.filters import Refused
 
 
 class Exit(enum.IntEnum):
@@ -26,6 +29,16 @@ class CommandFailed(errors.HookkeeperError):
     def __init__(self, message: str, code: Exit = Exit.FAILED) -> None:
         super().__init__(message)
         self.code = code
+
+
+#: Fields of what is asked for that are not options of the same name.
+_SPELLED = {"dataset": "DATASET", "types": "--type"}
+
+
+def refusal(refused: "Refused") -> CommandFailed:
+    """Say which part of the command line is wrong, and why."""
+    option = _SPELLED.get(refused.field, f"--{refused.field}")
+    return CommandFailed(f"{option}: {refused.reason}.", Exit.USAGE)
 
 
 #: What is safe and what to do next, for errors whose message says only what happened.

@@ -1,21 +1,17 @@
 """``hookkeeper export``: events or deliveries as files, written by this process."""
 # ruff: noqa: PLC0415  imports wait until the command runs: --help has 150 ms
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ingest.cli import output
-from ingest.cli.exits import CommandFailed, Exit
+from ingest.cli.exits import refusal
 from ingest.cli.output import Json
+from ingest.cli.progress import bar
 
 if TYPE_CHECKING:
-    from ingest.export.exporting import Outcome, Progress
-    from ingest.export.manifest import Request
-    from ingest.store import Database
+    from ingest.export.exporting import Outcome
 
 _SINCE = 'From then on: "7d" ago, a time (ISO 8601, UTC), or "last": where the last one ended.'
 
@@ -33,6 +29,9 @@ def export(
         typer.Option("--type", help='Only of this type, or of "issues.*"; repeat it for more.'),
     ] = None,
     state: Annotated[str | None, typer.Option(help="Only in this state.")] = None,
+    destination: Annotated[
+        str | None, typer.Option(help="Only deliveries to this destination.")
+    ] = None,
     since: Annotated[str | None, typer.Option(help=_SINCE)] = None,
     until: Annotated[str | None, typer.Option(help="Until then; a minute ago at most.")] = None,
     as_json: Json = False,
@@ -43,65 +42,39 @@ def export(
     """
     from ingest.cli.located import located_database, located_settings
     from ingest.export.exporting import run
-    from ingest.export.filters import Refused
     from ingest.export.places import open_place
+    from ingest.export.words import read_request
+    from ingest.export.writing import collect_rarely
+    from ingest.filters import Refused
+    from ingest.store.filtering import stored_sources
 
     settings = located_settings()
     to = to or str(settings.data / "exports")
     with located_database(settings) as database:
         try:
-            request = _request(database, dataset, format_, source, types or [], state, since, until)
+            request = read_request(
+                dataset=dataset,
+                format=format_,
+                source=source,
+                types=types or (),
+                state=state,
+                destination=destination,
+                since=since,
+                until=until,
+                sources=stored_sources(database),
+            )
             place = open_place(to)
-            with _progress() as progress:
-                outcome = run(database, place, request, progress)
+            collect_rarely()
+            with bar("rows") as progress:
+                outcome = run(database, place, request, progress, to)
         except Refused as refused:
-            option = "DATASET" if refused.field == "dataset" else f"--{refused.field}"
-            raise CommandFailed(f"{option}: {refused.reason}.", Exit.USAGE) from None
+            raise refusal(refused) from None
     _tell(outcome, to, as_json=as_json)
 
 
-def _request(
-    database: "Database",
-    dataset: str,
-    format_: str,
-    source: str | None,
-    types: list[str],
-    state: str | None,
-    since: str | None,
-    until: str | None,
-) -> "Request":
-    from ingest.export.filters import chosen, read_filter
-    from ingest.export.formats import Format
-    from ingest.export.manifest import Request
-    from ingest.export.schema import Dataset
-    from ingest.store.export_rows import stored_sources
-
-    wanted = chosen("dataset", Dataset, dataset)
-    filter_ = read_filter(
-        wanted, source=source, types=types, state=state, sources=stored_sources(database)
-    )
-    return Request(wanted, chosen("format", Format, format_), filter_, since, until)
-
-
-@contextmanager
-def _progress() -> "Iterator[Progress]":
-    """A bar on stderr where that is a terminal; nothing otherwise."""
-    if not sys.stderr.isatty():
-        yield lambda _done, _total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), "rows", TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
 def _tell(outcome: "Outcome", to: str, *, as_json: bool) -> None:
-    from ingest.export.filters import spelled
     from ingest.export.manifest import manifest_name
+    from ingest.filters import spelled
 
     written = outcome.manifest
     name = manifest_name(written.export)

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from ingest.cli import output
 from ingest.cli.findings import Finding, fail, ok, warn
+from ingest.cli.job_checks import check_jobs
 from ingest.cli.located import sqlite_file
 from ingest.config.settings import Settings, masked
 from ingest.errors import StoreRefused, StoreUnavailable
+from ingest.jobs.states import JobState
 from ingest.store import Database, ledger, open_database, workers
 from ingest.store.destinations import paused
 
@@ -54,7 +56,7 @@ def _check_opened(database: Database, url: str) -> Iterator[Finding]:
         yield fail("migrations", str(error), "Run: hookkeeper migrate")
         return
     yield ok("migrations", "the schema is current")
-    for check in (_check_workers, _check_lag, _check_ledger, _check_dead):
+    for check in (_check_workers, _check_lag, _check_ledger, _check_dead, check_jobs):
         yield from check(database)
 
 
@@ -93,7 +95,8 @@ def _check_workers(database: Database) -> Iterator[Finding]:
 
 
 def _check_lag(database: Database) -> Iterator[Finding]:
-    depths = ledger.depths(database)
+    """Jobs are apart: they may have to wait for each other as long as they take."""
+    depths = [one for one in ledger.depths(database) if one.state != JobState.PENDING]
     waiting = sum(depth.count for depth in depths if depth.oldest_age_ms is not None)
     late = max((depth.oldest_age_ms or 0 for depth in depths), default=0)
     resting = [each.name for each in paused(database)]

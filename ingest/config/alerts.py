@@ -6,7 +6,7 @@ from typing import Any
 from ingest.config.mistakes import Mistakes, did_you_mean
 from ingest.config.model import Alerts, Route
 from ingest.config.schema import AlertsTable, read_table
-from ingest.event_view import OWN_SOURCE
+from ingest.event_view import ALERT_TYPE, OWN_SOURCE
 from ingest.patterns import pattern
 
 _SHORTEST_MS, _LONGEST_MS = 1_000, 7 * 86_400_000
@@ -48,4 +48,4 @@ def alerts_route(alerts: Alerts | None) -> tuple[Route, ...]:
     """The route of every alert to the destinations that [alerts] names."""
     if alerts is None or not alerts.to:
         return ()
-    return (Route(pattern(OWN_SOURCE), alerts.to),)
+    return (Route(pattern(OWN_SOURCE, (ALERT_TYPE,)), alerts.to),)

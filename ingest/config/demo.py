@@ -1,4 +1,4 @@
-"""The configuration that ``ops/up`` starts with where there is none: four sources, one handler."""
+"""What ``ops/up`` starts with where nothing is configured: sources, a handler, an export."""
 
 import json
 import secrets
@@ -16,15 +16,14 @@ class Demo(NamedTuple):
 
 
 def demo(secrets_dir: Path, token: Callable[[], str] = secrets.token_hex) -> Demo:
-    """A working configuration with fresh secrets in ``secrets_dir``.
+    """A working configuration with fresh secrets in ``secrets_dir``, and exports beside it.
 
     A relative ``secrets_dir`` is relative to the folder that the text is written to.
     """
     template = resources.files("ingest.config").joinpath("demo.toml").read_text("utf-8")
-    # A JSON string's escapes are a TOML string's too (https://toml.io/en/v1.0.0#string).
-    folder = json.dumps(str(secrets_dir), ensure_ascii=False)[1:-1]
+    text = template.replace("<secrets>", _quoted(secrets_dir))
     return Demo(
-        template.replace("<secrets>", folder),
+        text.replace("<data>", _quoted(secrets_dir.parent)),
         {
             secrets_dir / "github": token(),
             secrets_dir / "stripe": f"whsec_{token()}",
@@ -32,3 +31,8 @@ def demo(secrets_dir: Path, token: Callable[[], str] = secrets.token_hex) -> Dem
             secrets_dir / "acme": token(),
         },
     )
+
+
+def _quoted(path: Path) -> str:
+    """A JSON string's escapes are a TOML string's too (https://toml.io/en/v1.0.0#string)."""
+    return json.dumps(str(path), ensure_ascii=False)[1:-1]

@@ -9,20 +9,22 @@ from typing import Any
 
 from ingest.config.alerts import alerts_route, read_alerts
 from ingest.config.destinations import read_destination
+from ingest.config.exports import read_exports
 from ingest.config.mistakes import Mistakes, did_you_mean
 from ingest.config.model import Config, Destination, Route, Source
 from ingest.config.references import References, file_references
+from ingest.config.schedules import Surroundings, read_schedules
 from ingest.config.schema import FileTable, RouteTable, read_table
 from ingest.config.sources import read_source
 from ingest.errors import ConfigError
-from ingest.event_view import OWN_SOURCE
+from ingest.event_view import OWN_SOURCE, REPORT_TYPE
 from ingest.patterns import glob, pattern
 from ingest.verify.provider import Provider
 
 # Names stand in URLs, metric labels and logs.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
-#: Keys that hold templates: files that anybody may read.
-_TEMPLATES = ("subject", "text", "html")
+#: Keys whose files are no secrets: templates, where exports go, and what jobs are called with.
+_NO_SECRETS = ("subject", "text", "html", "to", "args", "kwargs")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -85,16 +87,30 @@ def _config(
     for module in file.handlers:
         if not _MODULE.fullmatch(module):
             mistakes.add("", "handlers", f"{module!r} is no module; write package.module, no .py")
+    own_days = {name: one.retention_days for name, one in sources.items() if one.retention_days}
+    schedules = read_schedules(
+        file.schedules,
+        Surroundings(
+            folder=references.folder,
+            sources=(*file.sources, OWN_SOURCE),
+            destinations=file.destinations,
+            retention_days=file.retention,
+            retention_by_source=own_days,
+        ),
+        mistakes,
+    )
     return Config(
         sources=MappingProxyType(sources),
         destinations=MappingProxyType(destinations),
-        routes=(*routes, *alerts_route(alerts)),
+        routes=(*routes, *alerts_route(alerts), *_report_route(schedules.report_to)),
         handler_modules=tuple(file.handlers),
         retention_days=file.retention,
         secret_files=tuple(
-            references.path(name) for name in file_references(document, without=_TEMPLATES)
+            references.path(name) for name in file_references(document, without=_NO_SECRETS)
         ),
         alerts=alerts,
+        schedules=schedules,
+        export_places=read_exports(file.exports, references.folder, mistakes),
     )
 
 
@@ -133,6 +149,11 @@ def _route(read: RouteTable, table: str, file: FileTable, mistakes: Mistakes) ->
     except ValueError as error:
         mistakes.add(table, "where", str(error))
         return None
+
+
+def _report_route(to: tuple[str, ...]) -> tuple[Route, ...]:
+    """The route of the daily report to those that its schedule names."""
+    return (Route(pattern(OWN_SOURCE, (REPORT_TYPE,)), to),) if to else ()
 
 
 def _unknown(noun: str, name: str, known: Collection[str]) -> str:

@@ -11,6 +11,7 @@ from ingest.backoff import RetryPolicy
 from ingest.events import DestinationKind
 from ingest.message import Message
 from ingest.patterns import Pattern
+from ingest.schedules import Schedule
 from ingest.verify.provider import Provider
 from ingest.verify.request import Secret
 
@@ -104,10 +105,20 @@ class Alerts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Schedules:
+    """Those that fire, the names of those that somebody disabled, and whom the report goes to."""
+
+    active: Mapping[str, Schedule] = field(default_factory=lambda: MappingProxyType({}))
+    disabled: frozenset[str] = frozenset()
+    report_to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """One whole, valid hookkeeper.toml. Without a file all of it is empty.
 
     ``secret_files`` are the files that its secrets came from. ``alerts`` None: none are made.
+    ``export_places``: where the API may export to; None: only beside the database.
     """
 
     sources: Mapping[str, Source] = field(default_factory=lambda: MappingProxyType({}))
@@ -117,3 +128,5 @@ class Config:
     retention_days: int = DEFAULT_RETENTION_DAYS
     secret_files: tuple[Path, ...] = ()
     alerts: Alerts | None = None
+    schedules: Schedules = field(default_factory=Schedules)
+    export_places: tuple[str, ...] | None = None

@@ -106,6 +106,12 @@ class AlertsTable(Table):
     backlog: Duration | None = None
 
 
+class ExportsTable(Table):
+    """[exports]."""
+
+    to: list[str] = Field([], examples=['["exports", "s3://bucket/hookkeeper"]'])
+
+
 class RouteTable(Table):
     """One of [[routes]]."""
 
@@ -113,6 +119,51 @@ class RouteTable(Table):
     types: list[str] = Field([], examples=['["push", "issues.*"]'])
     where: str | None = Field(None, examples=['"repository.private == `false`"'])
     to: list[str] = Field([], examples=['["billing"]'])
+
+
+class ScheduleTable(Table):
+    """[schedules.<name>]."""
+
+    cron: str | None = Field(None, examples=['"0 2 * * *"'])
+    zone: str | None = Field(None, examples=['"Europe/Berlin"'])
+    every: Duration | None = None
+    job: str | None = Field(None, examples=['"export"'])
+    args: list[Any] = Field([], examples=['["thumbnails"]'])
+    kwargs: dict[str, Any] = Field({}, examples=['{ to = "exports" }'])
+    queue: str | None = Field(None, examples=['"jobs"'])
+    catch_up: str = Field("once", examples=['"once"'])
+    enabled: bool = Field(True, examples=["false"])
+
+
+class ExportArguments(Table):
+    """The ``kwargs`` of a schedule whose job is ``export``."""
+
+    to: str | None = Field(None, examples=['"exports"'])
+    dataset: str = Field("events", examples=['"events"'])
+    format: str = Field("parquet", examples=['"jsonl"'])
+    source: str | None = Field(None, examples=['"github"'])
+    types: list[str] = Field([], examples=['["push"]'])
+    state: str | None = Field(None, examples=['"dead"'])
+    destination: str | None = Field(None, examples=['"billing"'])
+    since: str | None = Field(None, examples=['"last"'])
+    until: str | None = Field(None, examples=['"1h"'])
+
+
+class NoArguments(Table):
+    """The ``kwargs`` of [schedules.retention]: what it does is said elsewhere."""
+
+
+class CleanupArguments(Table):
+    """The ``kwargs`` of [schedules.cleanup]."""
+
+    keep: Days = 7
+
+
+class ReportArguments(Table):
+    """The ``kwargs`` of [schedules.report]."""
+
+    to: list[str] = Field([], examples=['["oncall"]'])
+    keep: Count = Field(90, examples=["90"])
 
 
 class FileTable(Table):
@@ -124,6 +175,8 @@ class FileTable(Table):
     destinations: dict[str, Any] = Field({}, examples=["[destinations.billing]"])
     routes: list[Any] = Field([], examples=["[[routes]]"])
     alerts: dict[str, Any] | None = Field(None, examples=["[alerts]"])
+    schedules: dict[str, Any] = Field({}, examples=["[schedules.nightly]"])
+    exports: dict[str, Any] | None = Field(None, examples=["[exports]"])
 
 
 AnyTable = TypeVar("AnyTable", bound=Table)

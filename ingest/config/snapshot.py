@@ -17,12 +17,15 @@ from ingest.config.check import check_names
 from ingest.config.load import load_config, read_document
 from ingest.config.model import Config
 from ingest.config.references import file_references
+from ingest.config.schedules import check_schedules
 from ingest.errors import ConfigError
 from ingest.handlers import Handler, handlers_of
 from ingest.jobs.hooks import Hooks, hooks_of
 from ingest.jobs.kinds import check_kinds
+from ingest.jobs.scheduling import schedules_of
 from ingest.jobs.specs import JobSpec, jobs_of
 from ingest.marks import import_modules
+from ingest.schedules import Schedule
 from ingest.verify.provider import Provider
 
 logger = structlog.get_logger(__name__)
@@ -30,12 +33,16 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration, and what users' modules hold: handlers by name, jobs by kind, hooks."""
+    """A configuration, and what users' modules hold: handlers by name, jobs by kind, hooks.
+
+    ``schedules``: those of the modules, by name.
+    """
 
     config: Config
     handlers: Mapping[str, Handler] = field(default_factory=dict)
     jobs: Mapping[str, JobSpec] = field(default_factory=dict)
     hooks: Hooks = field(default_factory=Hooks)
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
 
 
 class Snapshot:
@@ -65,9 +72,16 @@ class Snapshot:
         self._loaded = Loaded(config)
         if load_handlers:
             modules = import_modules(config.handler_modules, path.parent.absolute())
-            self._loaded = Loaded(config, handlers_of(modules), jobs_of(modules), hooks_of(modules))
-            check_names(config, self._loaded.handlers)
+            self._loaded = Loaded(
+                config,
+                handlers_of(modules),
+                jobs_of(modules),
+                hooks_of(modules),
+                schedules_of(modules),
+            )
             check_kinds(self._loaded.jobs)
+            self._check(config)
+        self._knows_jobs = load_handlers
 
     @property
     def current(self) -> Loaded:
@@ -110,8 +124,14 @@ class Snapshot:
                 f"{self._path} is gone or unreadable; the configuration it held stays in force"
             )
         config = load_config(self._path, self._environ, self._catalogue)
-        check_names(config, self._loaded.handlers)
+        if self._knows_jobs:
+            self._check(config)
         return config
+
+    def _check(self, config: Config) -> None:
+        """Compare with what the modules hold. Raises ConfigError."""
+        check_names(config, self._loaded.handlers)
+        check_schedules(config.schedules, self._loaded.jobs, self._loaded.schedules)
 
     def _swap(self, config: Config) -> None:
         before = self._loaded.config

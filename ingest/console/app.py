@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ingest import logs
+from ingest import exposition, logs
 from ingest.config.settings import Settings, load_settings
 from ingest.config.snapshot import Snapshot
 from ingest.console import openapi, table
@@ -32,10 +32,13 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     logs.configure(settings.log_level, settings.log_format)
     snapshot = Snapshot(settings.config_path, os.environ, load_catalogue(), load_handlers=True)
     token = Token(settings.console_token, os.environ)
+    exposition.prepare(settings.data / "metrics")
+    from ingest.console.counting import Counting  # noqa: PLC0415 - after prepare, see there
+
     desk = Desk(settings, snapshot, token)
     operations = (*table.OPERATIONS, _description(table.OPERATIONS))
     public = {operation.path for operation in operations if operation.public}
-    return Gate(Paths(operations, desk), token, public)
+    return Counting(Gate(Paths(operations, desk), token, public))
 
 
 class Paths(Router):

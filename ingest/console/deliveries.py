@@ -6,7 +6,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from ingest.console.answering import Answer, Page
-from ingest.console.asking import AfterId, Asked, Id, Limit, Name, whole_id
+from ingest.console.asking import AfterId, Asked, Id, IdempotencyKey, Limit, Name, whole_id
 from ingest.console.desk import Desk
 from ingest.console.operations import Operation, reply
 from ingest.events import AttemptOutcome, DeliveryState, DestinationKind
@@ -96,6 +96,12 @@ class OneDelivery(Asked):
     delivery_id: str
 
 
+class ReplayDelivery(OneDelivery):
+    """Names one that is to be replayed."""
+
+    idempotency_key: IdempotencyKey | None = None
+
+
 def list_deliveries(desk: Desk, asked: ListDeliveries) -> Page[DeliveryItem]:
     """One more is read than shown, to know whether there is a next page."""
     rows = queries.list_deliveries(
@@ -131,10 +137,10 @@ def get_delivery(desk: Desk, asked: OneDelivery) -> DeliveryDetail:
     return DeliveryDetail(**item, history=history)
 
 
-def replay(desk: Desk, asked: OneDelivery) -> Response:
+def replay(desk: Desk, asked: ReplayDelivery) -> Response:
     """Deliver once more; a delivery that has not ended, or was replayed, is a conflict."""
     delivery_id = whole_id(asked.delivery_id, "delivery")
-    made = replay_delivery(desk.database, delivery_id)
+    made = replay_delivery(desk.database, delivery_id, idempotency_key=asked.idempotency_key)
     answer = ReplayedDelivery(delivery_id=made.id, replays=delivery_id)
     return reply(answer, 202, location=f"{_PATH}/{made.id}")
 
@@ -182,7 +188,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         name="replay_delivery",
         tag="deliveries",
         summary="Deliver once more to the same destination.",
-        asks=OneDelivery,
+        asks=ReplayDelivery,
         does=replay,
         answers={202: ReplayedDelivery},
         refuses=(404, 409),

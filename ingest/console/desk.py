@@ -16,6 +16,7 @@ from ingest.config.snapshot import Loaded, Snapshot
 from ingest.console.token import Token
 from ingest.errors import ConfigError, NotFound, StoreUnavailable
 from ingest.events import DestinationKind
+from ingest.export.allowed import permitted
 from ingest.queue import build_broker
 from ingest.store import Database, open_database
 
@@ -81,6 +82,13 @@ class Desk:
         if name not in places:
             raise NotFound(f"there is no destination {name!r}; {did_you_mean(name, places)}")
         return places[name]
+
+    def export_place(self, to: str | None) -> str:
+        """Where an export may go, of what the file allows. Raises filters.Refused."""
+        places = self.loaded.config.export_places
+        if places is None:
+            places = (str((self._settings.data / "exports").absolute()),)
+        return permitted(to, places, self._settings.config_path.parent.absolute())
 
     async def start(self) -> None:
         """Begin to answer. Raises StoreRefused where the database must not be used."""

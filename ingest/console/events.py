@@ -6,7 +6,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from ingest.console.answering import Answer, Page
-from ingest.console.asking import AfterId, Asked, Limit, Moment, Name, whole_id
+from ingest.console.asking import AfterId, Asked, IdempotencyKey, Limit, Moment, Name, whole_id
 from ingest.console.desk import Desk
 from ingest.console.operations import Operation, reply
 from ingest.events import EventState
@@ -69,6 +69,12 @@ class OneEvent(Asked):
     event_id: str
 
 
+class ReplayEvent(OneEvent):
+    """Names one that is to be replayed."""
+
+    idempotency_key: IdempotencyKey | None = None
+
+
 def list_events(desk: Desk, asked: ListEvents) -> Page[EventItem]:
     """One more is read than shown, to know whether there is a next page."""
     rows = queries.list_events(
@@ -105,10 +111,10 @@ def get_body(desk: Desk, asked: OneEvent) -> Response:
     return Response(event.body, 200, headers, "application/octet-stream")
 
 
-def replay(desk: Desk, asked: OneEvent) -> Response:
+def replay(desk: Desk, asked: ReplayEvent) -> Response:
     """Route it again; the scheduler publishes it at its next look."""
     event_id = whole_id(asked.event_id, "event")
-    generation = replay_event(desk.database, event_id)
+    generation = replay_event(desk.database, event_id, idempotency_key=asked.idempotency_key)
     answer = Replayed(event_id=event_id, generation=generation)
     return reply(answer, 202, location=f"{_PATH}/{event_id}")
 
@@ -153,9 +159,9 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         name="replay_event",
         tag="events",
         summary="Send an event to its destinations again, under a new generation.",
-        asks=OneEvent,
+        asks=ReplayEvent,
         does=replay,
         answers={202: Replayed},
-        refuses=(404,),
+        refuses=(404, 409),
     ),
 )

@@ -1,11 +1,9 @@
 """Jobs: made, looked at, waited for, cancelled, paused."""
 
-import secrets
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 import orjson
-import uuid_utils
 from pydantic import Field
 from starlette.responses import Response, StreamingResponse
 
@@ -22,19 +20,17 @@ from ingest.console.asking import (
     whole_id,
 )
 from ingest.console.desk import Desk
-from ingest.console.operations import Operation, reply
+from ingest.console.keeping import PATH, MadeJob, keep, new_id, planned
+from ingest.console.operations import Operation
 from ingest.console.refusals import invalid
 from ingest.console.watching import changed, changes, found_job, look
 from ingest.errors import NotFound
-from ingest.jobs.enqueuing import wake
-from ingest.jobs.kinds import Kinds
 from ingest.jobs.states import JobState
-from ingest.jobs.workflow import Call, plan
+from ingest.jobs.workflow import Call
 from ingest.store import Database
 from ingest.store import jobs as store
 from ingest.store.job_rows import JobRow
 
-_PATH = "/api/v1/jobs"
 LONGEST_WAIT_SECONDS = 60
 
 
@@ -91,13 +87,6 @@ class JobDetail(JobItem):
     arguments: Arguments
     result: Any = Field(description="What it returned; null before, and where result_ref is set.")
     result_ref: str | None = Field(description="Where a large result lies.")
-
-
-class MadeJob(Answer):
-    """A job that is kept, and will run."""
-
-    job_id: str
-    status: JobState
 
 
 class ListJobs(Asked):
@@ -162,21 +151,7 @@ def list_jobs(desk: Desk, asked: ListJobs) -> Page[JobItem]:
 def make_job(desk: Desk, asked: MakeJob) -> Response:
     """Keep it, then wake a worker; the id is told only once it is kept."""
     call = _call(desk, asked.body)
-    kinds = Kinds(desk.loaded.jobs)
-    try:
-        planned = plan(call, kinds.queue_of, lambda: str(uuid_utils.uuid7()))
-    except ValueError as error:
-        raise invalid("args", str(error)) from None
-    made = store.create(
-        desk.database,
-        planned,
-        trace_id=secrets.token_hex(16),
-        idempotency_key=asked.idempotency_key,
-    )
-    wake(desk.broker, made)
-    (job_id,) = made.ids
-    status = found_job(desk, job_id).state if made.repeated else JobState.PENDING
-    return reply(MadeJob(job_id=job_id, status=status), 202, location=f"{_PATH}/{job_id}")
+    return keep(desk, planned(desk, call, new_id(), "args"), asked.idempotency_key)
 
 
 async def get_job(desk: Desk, asked: WaitForJob) -> JobDetail:
@@ -268,7 +243,7 @@ def _facts(row: JobRow) -> dict[str, Any]:
 OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         method="GET",
-        path=_PATH,
+        path=PATH,
         name="list_jobs",
         tag="jobs",
         summary="List jobs, the newest first.",
@@ -278,7 +253,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         method="POST",
-        path=_PATH,
+        path=PATH,
         name="make_job",
         tag="jobs",
         summary="Run one of the jobs that the handler modules define.",
@@ -289,7 +264,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         method="GET",
-        path=_PATH + "/{job_id}",
+        path=PATH + "/{job_id}",
         name="get_job",
         tag="jobs",
         summary="Look at a job, or wait until its status changes.",
@@ -300,7 +275,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         method="GET",
-        path=_PATH + "/{job_id}/stream",
+        path=PATH + "/{job_id}/stream",
         name="stream_job",
         tag="jobs",
         summary="Follow a job to its end: an event `job`, with what get_job answers, per change.",
@@ -312,7 +287,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         method="POST",
-        path=_PATH + "/{job_id}/cancel",
+        path=PATH + "/{job_id}/cancel",
         name="cancel_job",
         tag="jobs",
         summary="Cancel a job: one that waits at once, one that runs as soon as it looks.",
@@ -323,7 +298,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         method="POST",
-        path=_PATH + "/{job_id}/pause",
+        path=PATH + "/{job_id}/pause",
         name="pause_job",
         tag="jobs",
         summary="Let a job rest until it is resumed.",
@@ -334,7 +309,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     ),
     Operation(
         method="POST",
-        path=_PATH + "/{job_id}/resume",
+        path=PATH + "/{job_id}/resume",
         name="resume_job",
         tag="jobs",
         summary="Let a paused job go on.",

@@ -94,6 +94,11 @@ class Resource:
         self._methods = methods
         self._desk = desk
 
+    def name_of(self, method: str) -> str | None:
+        """Name the operation of a method; None where it has none."""
+        operation = self._methods.get(method)
+        return operation.name if operation else None
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; every error becomes an answer."""
         request = Request(scope, receive)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 import orjson
 from starlette.responses import Response
 
+from ingest import filters
 from ingest.errors import (
     HookkeeperError,
     NotFound,
@@ -68,6 +69,8 @@ def failed() -> Response:
 
 def _decided(error: HookkeeperError) -> Refused:
     match error:
+        case filters.Refused():
+            return invalid(error.field, error.reason)
         case NotFound():
             return Refused(404, "not_found", str(error))
         case RowRejected():

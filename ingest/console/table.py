@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from ingest.console import deliveries, destinations, events, health, jobs, sources
+from ingest.console import (
+    deliveries,
+    destinations,
+    events,
+    exports,
+    health,
+    jobs,
+    replays,
+    schedules,
+    sources,
+)
 from ingest.console.operations import Operation
 
 OPERATIONS: tuple[Operation[Any], ...] = (
@@ -12,4 +22,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     *sources.OPERATIONS,
     *destinations.OPERATIONS,
     *jobs.OPERATIONS,
+    *exports.OPERATIONS,
+    *replays.OPERATIONS,
+    *schedules.OPERATIONS,
 )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ingest.store.ids import first_id
+from ingest.store.ids import first_id, made_at
 
 #: Rows of a chunk. At 2 KB a row a chunk is some seconds of work.
 CHUNK_ROWS = 50_000
@@ -45,8 +45,3 @@ def cut(
         day = f"{datetime.fromtimestamp(made_at(first) / 1_000, UTC):%Y-%m-%d}"
         yield Chunk(number, day, first, last, rows)
         number, after = number + 1, last
-
-
-def made_at(id_: str) -> int:
-    """Return when a UUIDv7 was made, in milliseconds."""
-    return int(id_[:8] + id_[9:13], 16)

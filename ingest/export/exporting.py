@@ -4,36 +4,23 @@ A chunk's files have the same names each time, and the document that says that a
 comes after them. So a chunk that was interrupted is written again over itself, and no other.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from operator import itemgetter
 
 from ingest.export import chunks, manifest
 from ingest.export.chunks import Chunk
-from ingest.export.digested import DigestedFile
-from ingest.export.filters import Range, Refused, read_range, spelled
-from ingest.export.formats import Format, open_writer, parquet_writer
-from ingest.export.manifest import Export, Manifest, Request, WrittenChunk, WrittenFile
+from ingest.export.companion import Companion
+from ingest.export.formats import Format, parquet_writer
+from ingest.export.manifest import Export, Manifest, Request, WrittenChunk
 from ingest.export.places import Place
-from ingest.export.schema import SCHEMA_VERSION, Dataset, place_of
+from ingest.export.schema import SCHEMA_VERSION
+from ingest.export.writing import put, write_chunk
+from ingest.filters import Range, Refused, read_range, spelled
 from ingest.store import Database, export_rows
-from ingest.store.export_rows import ExportRow
 from ingest.store.ids import first_id
 
 #: As ``since``: from where the last export of the same rows into the same place ended.
 LAST = "last"
-#: Rows that are in memory before they are written, in bytes of what is long in them.
-BUFFER_BYTES = 16_000_000
-#: What a row takes beside what is long in it (measured: a tuple of an event is 1.2 KB).
-ROW_BYTES = 1_200
-
-#: Files that are published at once.
-PUBLISHERS = 8
-
-_BODY = place_of(Dataset.EVENTS, "body")
 
 #: (rows so far, rows in all)
 Progress = Callable[[int, int], None]
@@ -51,24 +38,37 @@ class Outcome:
     was_finished: bool = False
 
 
-def run(db: Database, place: Place, request: Request, progress: Progress) -> Outcome:
+def run(
+    db: Database, place: Place, request: Request, progress: Progress, to: str | None = None
+) -> Outcome:
     """Write an export to its end, or what is missing of one that was cut off.
 
-    Raises Refused before anything is written, PlaceUnavailable and StoreUnavailable later; what is
-    written then stays, and the same request goes on behind it.
+    ``to``: how ``open_place`` was asked for the place; then a second process writes as well, where
+    that is faster. Raises Refused before anything is written, PlaceUnavailable and StoreUnavailable
+    later; what is written then stays, and the same request goes on behind it.
     """
     export = prepare(db, place, request, _now(db))
     if isinstance(export, Manifest):
         return Outcome(export, was_finished=True)
     written = written_chunks(place, export)
     kept = len(written)
-    done = sum(chunk.rows for chunk in written.values())
-    progress(done, export.rows)
-    for chunk in export.chunks:
-        if chunk.number not in written:
-            rest = _offset(progress, done, export.rows)
-            written[chunk.number] = write_chunk(db, place, export, chunk, rest)
-            done += written[chunk.number].rows
+    progress(_rows(written), export.rows)
+    missing = [chunk for chunk in export.chunks if chunk.number not in written]
+    with Companion(db, to, export, missing) as companion:
+
+        def write(chunk: Chunk) -> WrittenChunk:
+            own = _rows(written)
+
+            def told(rows: int) -> None:
+                progress(own + companion.rows + rows, export.rows)
+
+            # Large bodies in both processes would be too much.
+            return write_chunk(db, place, export, chunk, told, on_large=companion.end)
+
+        for chunk in companion.left():
+            written[chunk.number] = write(chunk)
+    written |= companion.written
+    progress(_rows(written), export.rows)
     return Outcome(finish(db, place, export, written), kept)
 
 
@@ -92,8 +92,27 @@ def prepare(db: Database, place: Place, request: Request, now: int) -> Export | 
         return done
     _refuse_overlap(place, request, range_, known)
     export = Export(id_, request, range_, SCHEMA_VERSION, tuple(_cut(db, request, range_)))
-    _put(place, manifest.plan_name(id_), export, export.folder)
+    put(place, manifest.plan_name(id_), export, export.folder)
     return export
+
+
+def nothing_new(db: Database, place: Place, request: Request, now: int) -> bool:
+    """Whether an export from where the last one ended would be empty, and none is unfinished.
+
+    So one that is asked for every minute leaves no manifest of nothing. Raises as ``prepare``.
+    """
+    prefix = f"{request.dataset}-{request.digest}-"
+    found = manifest.known_exports(place.names(manifest.FOLDER))
+    known = {id_: finished for id_, finished in found.items() if id_.startswith(prefix)}
+    end = read_range(None, request.until, now).until
+    ends = [manifest.range_of(id_).until for id_ in known]
+    if end in ends or not all(known.values()):
+        return False
+    if any(each > end for each in ends):
+        return True  # a later one was faster
+    range_ = _range(request, known, now)
+    since, until = first_id(range_.since), first_id(range_.until)
+    return export_rows.next_id(db, request.dataset, request.filter, since, until) is None
 
 
 def read_plan(place: Place, id_: str) -> Export:
@@ -115,116 +134,18 @@ def written_chunks(place: Place, export: Export) -> dict[int, WrittenChunk]:
     return {chunk.number: chunk for chunk in read}
 
 
-def write_chunk(
-    db: Database, place: Place, export: Export, chunk: Chunk, progress: Callable[[int], None]
-) -> WrittenChunk:
-    """Write the files of one chunk, and then that they are there. ``progress``: rows so far."""
-    dataset, wanted = export.request.dataset, export.request.filter
-    rows = 0
-    with ExitStack() as stack:
-        files: dict[str, _PartitionFile] = {}
-
-        def file_of(source: str) -> _PartitionFile:
-            if source not in files:
-                files[source] = _PartitionFile(place, export, export.file_name(chunk, source))
-                stack.push(files[source].close)
-            return files[source]
-
-        for part in _buffered(export_rows.pages(db, dataset, wanted, chunk), dataset):
-            rows += len(part)
-            _distribute(part, dataset, file_of)
-            progress(rows)
-        _publish(list(files.values()))
-    written = WrittenChunk(chunk.number, tuple(file.written() for file in files.values()))
-    _put(place, export.chunk_name(chunk.number), written, export.folder)
-    return written
-
-
 def finish(
     db: Database, place: Place, export: Export, written: dict[int, WrittenChunk]
 ) -> Manifest:
     """Write the manifest, and remove what stood for it meanwhile."""
     closing = manifest.closed(export, written, _now(db))
-    _put(place, manifest.manifest_name(export.id), closing, export.folder)
+    put(place, manifest.manifest_name(export.id), closing, export.folder)
     place.remove(export.folder)
     return closing
 
 
-class _PartitionFile:
-    """The file of one source, as it is being written."""
-
-    def __init__(self, place: Place, export: Export, name: str) -> None:
-        request = export.request
-        self._name = name
-        self._rows = 0
-        with ExitStack() as stack:
-            file = stack.enter_context(place.writing(name, export.folder))
-            self._digested = DigestedFile(file)
-            self._writer = open_writer(request.format, request.dataset, self._digested)
-            stack.callback(self._writer.close)
-            self._stack = stack.pop_all()
-        #: Ends it as a context manager does: it is published, or gone where there is an error.
-        self.close = self._stack.__exit__
-
-    def write(self, rows: Sequence[ExportRow]) -> None:
-        """Add rows."""
-        self._writer.write(rows)
-        self._rows += len(rows)
-
-    def publish(self) -> None:
-        """End it, and let it be seen."""
-        self._stack.close()
-
-    def written(self) -> WrittenFile:
-        """Return what it came to; asked when it is published."""
-        return WrittenFile(self._name, self._rows, self._digested.tell(), self._digested.sha256)
-
-
-def _publish(files: Sequence[_PartitionFile]) -> None:
-    """Publish files side by side: each waits for a disk or a bucket, mostly."""
-    with ThreadPoolExecutor(PUBLISHERS) as pool:
-        for published in [pool.submit(file.publish) for file in files]:
-            published.result()
-
-
-def _buffered(pages: Iterator[Sequence[ExportRow]], dataset: Dataset) -> Iterator[list[ExportRow]]:
-    """Gather pages: many rows at once make large row groups, too many do not fit into memory.
-
-    What is handed on is emptied afterwards, so that it is gone while more is read.
-    """
-    buffer: list[ExportRow] = []
-    size = 0
-    for page in pages:
-        buffer += page
-        size += _size(page, dataset)
-        del page  # or its bodies live on while the next ones are read
-        if size >= BUFFER_BYTES:
-            yield buffer
-            buffer.clear()
-            size = 0
-    if buffer:
-        yield buffer
-
-
-def _size(rows: Sequence[ExportRow], dataset: Dataset) -> int:
-    bodies = map(len, map(itemgetter(_BODY), rows)) if dataset is Dataset.EVENTS else ()
-    return ROW_BYTES * len(rows) + sum(bodies)
-
-
-def _distribute(
-    rows: Sequence[ExportRow], dataset: Dataset, file_of: Callable[[str], _PartitionFile]
-) -> None:
-    """Write each row to the file of its source."""
-    column = place_of(dataset, "source")
-    by_source: dict[str, list[ExportRow]] = defaultdict(list)
-    for row in rows:
-        by_source[row[column]].append(row)
-    for source, its_rows in by_source.items():
-        file_of(source).write(its_rows)
-
-
-def _offset(progress: Progress, done: int, total: int) -> Callable[[int], None]:
-    return lambda rows: progress(done + rows, total)
+def _rows(written: Mapping[int, WrittenChunk]) -> int:
+    return sum(chunk.rows for chunk in written.values())
 
 
 def _cut(db: Database, request: Request, range_: Range) -> Iterator[Chunk]:
@@ -277,11 +198,6 @@ def _request(place: Place, id_: str, *, is_finished: bool) -> Request:
     if is_finished and (done := read_manifest(place, id_)) is not None:
         return done.request
     return read_plan(place, id_).request
-
-
-def _put(place: Place, name: str, document: object, aside: str) -> None:
-    with place.writing(name, aside) as file:
-        file.write(manifest.to_json(document))
 
 
 def _now(db: Database) -> int:

@@ -17,9 +17,9 @@ from pydantic import TypeAdapter
 
 from ingest.errors import HookkeeperError
 from ingest.export.chunks import Chunk
-from ingest.export.filters import Filter, Range
 from ingest.export.formats import Format
-from ingest.export.schema import SCHEMA_VERSION, Dataset
+from ingest.export.schema import SCHEMA_VERSION
+from ingest.filters import Dataset, Filter, Range
 
 FOLDER = "_exports"
 T = TypeVar("T")

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest.export.schema import FIELDS, SCHEMA_VERSION, SOURCE, Dataset, Field, Type
+from ingest.export.schema import FIELDS, SCHEMA_VERSION, SOURCE, Field, Type
+from ingest.filters import Dataset
 from ingest.store.export_rows import ExportRow
 
 _TYPES = {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from urllib.parse import urlsplit
 
 from ingest.errors import ConfigError, HookkeeperError
-from ingest.export.filters import Refused
+from ingest.filters import Refused
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore, RetryConfig
@@ -71,7 +71,8 @@ def open_place(url: str) -> Place:
         return LocalPlace(Path(parts.path))
     if "://" in url or not url.strip():
         clouds = ", ".join(f"{cloud}://" for cloud in CLOUDS)
-        raise Refused("to", f"{url!r} is no place for an export: use a directory, {clouds}")
+        shown = repr(url) if "@" not in url else f"{scheme}://..."  # it may hold a password
+        raise Refused("to", f"{shown} is no place for an export: use a directory, {clouds}")
     return LocalPlace(Path(url))
 
 
@@ -189,12 +190,12 @@ class CloudPlace:
 
 def _cloud(url: str, scheme: str) -> CloudPlace:
     parts = urlsplit(url)
-    if not parts.hostname:
-        raise Refused("to", f"{url} names no bucket: write {scheme}://BUCKET/FOLDER")
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if "@" in parts.netloc or parts.query or parts.fragment:
         raise Refused(
             "to", f"a {scheme}:// URL holds no credentials or options: set {CLOUDS[scheme]}"
         )
+    if not parts.hostname:
+        raise Refused("to", f"{url} names no bucket: write {scheme}://BUCKET/FOLDER")
     try:
         from obstore.store import from_url  # noqa: PLC0415 - an extra
     except ImportError:

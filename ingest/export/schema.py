@@ -13,14 +13,9 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ingest.filters import Dataset
+
 SCHEMA_VERSION = 1
-
-
-class Dataset(enum.StrEnum):
-    """What can be exported."""
-
-    EVENTS = "events"
-    DELIVERIES = "deliveries"
 
 
 class Type(enum.StrEnum):

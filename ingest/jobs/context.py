@@ -7,7 +7,7 @@ tells it what somebody asked for meanwhile. So a job is tested by calling it wit
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ingest.jobs.states import Order, Progress
 from ingest.jobs.workflow import Call, Work
@@ -25,7 +25,14 @@ class Cancelled(BaseException):  # as asyncio's: `except Exception` must not swa
 
 
 class Paused(BaseException):  # likewise
-    """Raised by ``progress`` once somebody has paused the job, which starts again when resumed."""
+    """Raised by ``progress`` once somebody has paused the job, which starts again when resumed.
+
+    Or by ``rest``, after which it starts again in so many ``seconds``.
+    """
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        super().__init__()
+        self.seconds = seconds
 
 
 class SoftTimeLimit(BaseException):  # likewise
@@ -112,6 +119,13 @@ class JobContext:
     def soft_limit_reached(self) -> bool:
         """Whether it is time to come to an end."""
         return self.soft_limit_at is not None and time.monotonic() >= self.soft_limit_at
+
+    def rest(self, seconds: float = 0.0) -> NoReturn:
+        """End this start, which does not count as a try; the next is in so many seconds.
+
+        For a job that has to wait long, or has held its thread for long: others have their turn.
+        """
+        raise Paused(seconds)
 
     def enqueue(self, work: Work, *, on_error: Call | None = None) -> list[str]:
         """Make more jobs; return their ids, in the order of the workflow.

@@ -8,7 +8,12 @@ from ingest.jobs.specs import DEFAULT_QUEUE, JobSpec
 from ingest.jobs.workflow import Call
 
 #: Kinds whose functions live with the actors, which nothing here imports; all in the queue "jobs".
-BUILT_IN = frozenset({"export", "export_chunk", "export_manifest"})
+BUILT_IN = frozenset(
+    (
+        *("bulk_replay", "export", "export_chunk", "export_manifest"),
+        *("retention", "cleanup", "report"),
+    )
+)
 
 
 def check_kinds(jobs: Mapping[str, JobSpec]) -> None:

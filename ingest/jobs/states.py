@@ -142,7 +142,7 @@ class JobResult:
 
     ``result``: JSON of what it returned, or ``reference``: where the result lies. ``code`` is a
     short stable word (``job_error``, ``timeout``, ``result_too_large``, ``cancelled``);
-    ``message`` is for people.
+    ``message`` is for people. ``rest_ms``: for how long a job that paused itself does not start.
     """
 
     outcome: JobOutcome
@@ -150,6 +150,7 @@ class JobResult:
     message: str = ""
     result: str | None = None
     reference: str | None = None
+    rest_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,17 @@ class SettledJob:
     wake_at: int | None
     result: JobResult
     finished_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobChange:
+    """The state that a job came to, as it was written: by a start of it, or without one."""
+
+    id: str
+    kind: str
+    trace_id: str
+    state: JobState
+    code: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ A second run, here or in another process, finds the event dispatched and does no
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, Integer, Text, bindparam, select, true, update
 from uuid_utils import uuid7
 
-from ingest.events import DeliveryRef, DeliveryState, Event, EventState, Target
+from ingest.events import DeliveryRef, DeliveryState, DestinationKind, Event, EventState, Target
 from ingest.store.accept import PUBLISH_GRACE_MS
 from ingest.store.database import Database
 from ingest.store.dialect import insert, now
@@ -18,6 +18,19 @@ from ingest.store.given import among_given, found_by, given, given_ids, given_ro
 from ingest.store.schema import AnyRow, deliveries, events
 
 Plan = tuple[Event, tuple[Target, ...]]
+
+
+class NewDelivery(NamedTuple):
+    """A delivery as it is written: it waits. ``wake_at``: when it is published at the latest."""
+
+    id: str
+    event_id: str
+    destination: str
+    kind: DestinationKind
+    queue: str
+    generation: int
+    due_at: int
+    wake_at: int
 
 
 def undispatched(db: Database, ids: Sequence[str], *, whole: bool = True) -> list[Event]:
@@ -55,57 +68,48 @@ def dispatch_in(tx: Connection, plans: Sequence[Plan]) -> list[DeliveryRef]:
     return _insert_deliveries(tx, [plan for plan in plans if plan[0].id in marked], moment)
 
 
-def _insert_deliveries(tx: Connection, plans: Sequence[Plan], moment: int) -> list[DeliveryRef]:
-    rows = [
-        (
-            *(str(uuid7()), event.id, target.destination, target.kind, target.queue),
-            *(event.generation, *_times(target, moment)),
-        )
-        for event, targets in plans
-        for target in targets
-    ]
+def insert_deliveries(tx: Connection, rows: Sequence[NewDelivery], moment: int) -> set[str]:
+    """Write deliveries that wait; return the ids of those that were not there before."""
     if not rows:
-        return []
+        return set()
     statement = insert(tx, deliveries).from_select(
         [*_NEW_DELIVERIES.c.keys(), *_SAME_FOR_ALL], _NEW
     )
     statement = statement.on_conflict_do_nothing(
         index_elements=["event_id", "destination", "generation"]
     )
-    given_values = {"moment": moment, **given_rows(rows)}
-    new = set(tx.execute(statement.returning(deliveries.c.id), given_values).scalars())
-    return [
-        DeliveryRef(id_, destination, kind, queue)
-        for id_, _, destination, kind, queue, _, due_at, _ in rows
-        if id_ in new and due_at <= moment
-    ]
+    given_values = {"moment": moment, **given_rows(map(tuple, rows))}
+    return set(tx.execute(statement.returning(deliveries.c.id), given_values).scalars())
 
 
-def _times(target: Target, moment: int) -> tuple[int, int]:
-    """Say when a new delivery is due, and when it is published at the latest.
+def due_at(target: Target, moment: int) -> int:
+    """Say when a new delivery is due.
 
     A digest's waits for the end of its window, which is the same for all that came in it.
     """
     if not target.digest_ms:
-        return moment, moment + PUBLISH_GRACE_MS
-    ends_at = (moment // target.digest_ms + 1) * target.digest_ms
-    return ends_at, ends_at
+        return moment
+    return (moment // target.digest_ms + 1) * target.digest_ms
 
 
-def delivery_row(event_id: str, target: Target, generation: int, moment: int) -> dict[str, Any]:
-    """Return the columns of a new delivery that waits to be published at once."""
-    return {
-        "id": str(uuid7()),
-        "event_id": event_id,
-        "destination": target.destination,
-        "kind": target.kind,
-        "queue": target.queue,
-        "generation": generation,
-        "state": DeliveryState.WAITING,
-        "due_at": moment,
-        "wake_at": moment + PUBLISH_GRACE_MS,
-        "created_at": moment,
-    }
+def _insert_deliveries(tx: Connection, plans: Sequence[Plan], moment: int) -> list[DeliveryRef]:
+    rows = [
+        _new_delivery(event, target, moment, due_at(target, moment))
+        for event, targets in plans
+        for target in targets
+    ]
+    new = insert_deliveries(tx, rows, moment)
+    return [
+        DeliveryRef(row.id, row.destination, row.kind, row.queue)
+        for row in rows
+        if row.id in new and row.due_at <= moment
+    ]
+
+
+def _new_delivery(event: Event, target: Target, moment: int, due: int) -> NewDelivery:
+    wake_at = due if target.digest_ms else moment + PUBLISH_GRACE_MS
+    name, kind, queue = target.destination, target.kind, target.queue
+    return NewDelivery(str(uuid7()), event.id, name, kind, queue, event.generation, due, wake_at)
 
 
 def _dispatched(event: Event, targets: tuple[Target, ...]) -> tuple[Any, ...]:

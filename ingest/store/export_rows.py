@@ -3,7 +3,7 @@
 A page is a transaction of its own: nothing is held while files are written or uploaded.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -14,29 +14,23 @@ from sqlalchemy import (
     Result,
     Select,
     Text,
-    and_,
     case,
     func,
-    literal_column,
-    or_,
     select,
-    text,
 )
 
-from ingest.events import TERMINAL, DeliveryState, EventState
 from ingest.export.chunks import Chunk
-from ingest.export.filters import Filter
-from ingest.export.schema import FIELDS, Dataset, place_of
+from ingest.export.schema import FIELDS, place_of
+from ingest.filters import Dataset, Filter
 from ingest.store.database import Database
-from ingest.store.delivery_rows import is_state
-from ingest.store.distinct import distinct
-from ingest.store.schema import GIVEN_UP, deliveries, events, payloads
+from ingest.store.filtering import conditions, matching_ids
+from ingest.store.schema import deliveries, events, payloads
 
 #: Rows that are in memory together.
 PAGE_ROWS = 1_000
 #: A larger body is read by itself, so that a page takes at most 16 MB of them.
 INLINE_BYTES = 16_384
-#: Large bodies that are in memory together; one that is larger than this is alone.
+#: Large bodies are handed on when there are so many bytes of them.
 LARGE_BYTES = 8_000_000
 
 #: One value a column, in the order of ``FIELDS``.
@@ -54,15 +48,9 @@ _ELSEWHERE: Mapping[str, ColumnElement[Any]] = {
 }
 
 
-def stored_sources(db: Database) -> set[str]:
-    """Return the sources that have an event in the store."""
-    with db.read() as tx:
-        return distinct(tx, events.c.source)
-
-
 def next_id(db: Database, dataset: Dataset, wanted: Filter, after: str, before: str) -> str | None:
     """Return the first id of the rows wanted between two ids, both excluded."""
-    ids = _ids(dataset, wanted, after, before).limit(1)
+    ids = matching_ids(dataset, wanted, after, before).limit(1)
     with db.read() as tx:
         return tx.execute(ids).scalar()
 
@@ -71,18 +59,25 @@ def stretch(
     db: Database, dataset: Dataset, wanted: Filter, after: str, before: str, limit: int
 ) -> tuple[str, int]:
     """Return the last of the first ``limit`` ids between two, both excluded, and their number."""
-    ids = _ids(dataset, wanted, after, before).limit(limit).subquery()
+    ids = matching_ids(dataset, wanted, after, before).limit(limit).subquery()
     with db.read() as tx:
         last, count = tx.execute(select(func.max(ids.c.id, type_=Text), func.count())).one()
     return last, count
 
 
 def pages(
-    db: Database, dataset: Dataset, wanted: Filter, chunk: Chunk
+    db: Database,
+    dataset: Dataset,
+    wanted: Filter,
+    chunk: Chunk,
+    on_large: Callable[[], None] = lambda: None,
 ) -> Iterator[Sequence[ExportRow]]:
-    """Return a chunk's rows in parts, none of them empty, that take 24 MB or one body at most."""
+    """Return a chunk's rows in parts, none of them empty, that take 24 MB and one body at most.
+
+    ``on_large`` is called before a body that is larger than ``INLINE_BYTES`` is read.
+    """
     id_ = _ID[dataset]
-    rows = _rows(dataset).where(*_conditions(dataset, wanted), id_ <= chunk.last_id)
+    rows = _rows(dataset).where(*conditions(dataset, wanted), id_ <= chunk.last_id)
     rows = rows.order_by(id_).limit(PAGE_ROWS)
     from_here = id_ >= chunk.first_id
     while True:
@@ -91,7 +86,7 @@ def pages(
         if not page:
             return
         if dataset is Dataset.EVENTS:
-            yield from _whole(db, page)
+            yield from _whole(db, page, on_large)
         else:
             yield page
         from_here = id_ > page[-1][0]
@@ -104,7 +99,9 @@ def _fetched(result: Result[Any]) -> Sequence[ExportRow]:
     return rows
 
 
-def _whole(db: Database, page: Sequence[ExportRow]) -> Iterator[list[ExportRow]]:
+def _whole(
+    db: Database, page: Sequence[ExportRow], on_large: Callable[[], None]
+) -> Iterator[list[ExportRow]]:
     """Add the large bodies, whose place is empty; hand on before there are too many of them."""
     whole: list[ExportRow] = []
     size = 0
@@ -112,13 +109,15 @@ def _whole(db: Database, page: Sequence[ExportRow]) -> Iterator[list[ExportRow]]
         if row[_BODY] is not None:
             whole.append(row)
             continue
+        on_large()
         with db.read() as tx:
             body = _body(tx, row[0])
-        if whole and size + len(body) > LARGE_BYTES:
-            yield whole
-            whole, size = [], 0
         whole.append((*row[:_BODY], body, *row[_BODY + 1 :]))
         size += len(body)
+        del body  # or it lives on while the next one is read
+        if size >= LARGE_BYTES:
+            yield whole
+            whole, size = [], 0
     if whole:
         yield whole
 
@@ -141,45 +140,3 @@ def _column(own: Any, name: str) -> ColumnElement[Any]:
         return _ELSEWHERE[name]
     column: ColumnElement[Any] = own[name] if name in own else payloads.c[name]
     return column
-
-
-def _ids(dataset: Dataset, wanted: Filter, after: str, before: str) -> Select[Any]:
-    id_ = _ID[dataset]
-    ids = select(id_)
-    if dataset is Dataset.DELIVERIES and (wanted.source is not None or wanted.types):
-        ids = ids.select_from(deliveries.join(events))
-    return ids.where(*_conditions(dataset, wanted), id_ > after, id_ < before).order_by(id_)
-
-
-def _conditions(dataset: Dataset, wanted: Filter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if wanted.source is not None:
-        found.append(events.c.source == wanted.source)
-    if wanted.types:
-        found.append(or_(*map(_covers, wanted.types)))
-    if wanted.state is not None:
-        found.append(_in_state(dataset, wanted.state))
-    return found
-
-
-def _covers(type_: str) -> ColumnElement[bool]:
-    """Compare as routes do (ingest/patterns.py); ranges, because LIKE ignores case on SQLite."""
-    if type_.endswith("*"):
-        return _begins(type_[:-1])
-    return or_(events.c.type == type_, _begins(f"{type_}."))
-
-
-def _begins(prefix: str) -> ColumnElement[bool]:
-    if not prefix:
-        return events.c.type >= ""
-    beyond = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-    return and_(events.c.type >= prefix, events.c.type < beyond)
-
-
-def _in_state(dataset: Dataset, state: str) -> ColumnElement[bool]:
-    if dataset is Dataset.EVENTS:
-        return events.c.state == literal_column(f"'{EventState(state)}'")
-    wanted = DeliveryState(state)
-    if wanted in TERMINAL - {DeliveryState.SUCCEEDED}:
-        return and_(text(GIVEN_UP), is_state(wanted))
-    return is_state(wanted)

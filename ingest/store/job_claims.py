@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, updat
 from ingest.jobs.states import (
     FINAL,
     ClaimedJob,
+    JobChange,
     JobOutcome,
     JobRef,
     JobResult,
@@ -29,7 +30,7 @@ from ingest.store.claims import DEFER_MS
 from ingest.store.database import Database
 from ingest.store.dialect import lock_names, now
 from ingest.store.job_ends import follow, lock_workflows
-from ingest.store.job_rows import IS_HELD, WAITS, postpone, progress_from, ref_from
+from ingest.store.job_rows import IS_HELD, IS_READY, WAITS, postpone, progress_from, ref_from
 from ingest.store.job_schema import job_links, jobs
 from ingest.store.schema import AnyRow, workers
 from ingest.store.texts import storable
@@ -45,11 +46,12 @@ _GIVEN_BACK = JobResult(JobOutcome.PAUSED)
 
 @dataclass(frozen=True, slots=True)
 class RecordedJobs:
-    """Outcomes written, outcomes fenced off, and jobs that may start now."""
+    """Outcomes written, outcomes fenced off, jobs that may start now, and every new state."""
 
     written: int = 0
     fenced: int = 0
     due: list[JobRef] = field(default_factory=list)
+    changes: list[JobChange] = field(default_factory=list)
 
 
 def claim(
@@ -62,7 +64,7 @@ def claim(
     worker that was declared dead gets none.
     """
     with db.read() as tx:
-        found = tx.execute(select(jobs.c.id, jobs.c.kind).where(jobs.c.id.in_(ids), WAITS))
+        found = tx.execute(select(jobs.c.id, jobs.c.kind).where(jobs.c.id.in_(ids), IS_READY))
         kinds = {row.id: row.kind for row in found}
     waiting = [id_ for id_ in dict.fromkeys(ids) if id_ in kinds]
     if not waiting:
@@ -87,9 +89,9 @@ def record(
         lock_workflows(tx, outcomes)
         held = _held(tx, and_(jobs.c.id.in_(list(outcomes)), jobs.c.worker_id == worker_id))
         mine = [row for row in held if row.starts == outcomes[row.id].starts]
-        due = _end(tx, mine, outcomes)
+        due, changes = _end(tx, mine, outcomes)
         due += _next_in_line(tx, Counter(row.kind for row in mine if row.kind in capped), capped)
-    return RecordedJobs(len(mine), len(settled) - len(mine), due)
+    return RecordedJobs(len(mine), len(settled) - len(mine), due, changes)
 
 
 def save_progress(db: Database, worker_id: str, told: Sequence[Told]) -> dict[str, Order]:
@@ -120,27 +122,27 @@ def orders(db: Database, worker_id: str, starts: Mapping[str, int]) -> dict[str,
     return {id_: _order(rows.get(id_)) for id_ in starts}
 
 
-def release(db: Database, worker_id: str, claims: Sequence[ClaimedJob]) -> list[JobRef]:
+def release(db: Database, worker_id: str, claims: Sequence[ClaimedJob]) -> RecordedJobs:
     """Give claims back that were never worked on; their start does not count."""
     starts = {one.id: one.starts for one in claims}
     return _give_back(db, worker_id, list(starts), starts)
 
 
-def release_unconfirmed(db: Database, worker_id: str, ids: Sequence[str]) -> list[JobRef]:
+def release_unconfirmed(db: Database, worker_id: str, ids: Sequence[str]) -> RecordedJobs:
     """Give back what a claim took whose commit has an unknown outcome: see ``claims``."""
     return _give_back(db, worker_id, ids, {})
 
 
-def free_expired(db: Database, limit: int) -> list[JobRef]:
-    """Take up to ``limit`` jobs from dead workers; return those that may start now.
+def free_expired(db: Database, limit: int) -> RecordedJobs:
+    """Take up to ``limit`` jobs from dead workers, and write that their starts crashed.
 
-    Each such start counts as a crash; the third is a failure, with the code ``quarantined``.
+    The third crash is a failure, with the code ``quarantined``.
     """
     with db.read() as tx:
         dead = select(workers.c.id).where(~leased())
         forgotten = or_(jobs.c.worker_id.in_(dead), _orphaned())
         if tx.execute(select(jobs.c.id).where(IS_HELD, forgotten).limit(1)).first() is None:
-            return []
+            return RecordedJobs()
     with db.write() as tx:
         dead_ids = expired_in(tx)
         lost = or_(jobs.c.worker_id.in_(dead_ids), _orphaned())
@@ -152,10 +154,10 @@ def free_expired(db: Database, limit: int) -> list[JobRef]:
             row.id: settle_crash(row.id, row.starts, row.crashes, _LOST, moment, moment)
             for row in rows
         }
-        due = _end(tx, rows, settled, PUBLISH_GRACE_MS)
+        due, changes = _end(tx, rows, settled, PUBLISH_GRACE_MS)
         remove_idle(tx, dead_ids)
-        again = [ref_from(row) for row in _waiting_rows(tx, [row.id for row in rows])]
-    return [*again, *due]
+        again = [ref_from(row) for row in _waiting_rows(tx, list(settled))]
+    return RecordedJobs(len(rows), 0, [*again, *due], changes)
 
 
 def _start(
@@ -179,7 +181,7 @@ def _start(
         (allowed if take else deferred).append(id_)
     moment = now(tx)
     if deferred:
-        later = update(jobs).where(jobs.c.id.in_(deferred), WAITS)
+        later = update(jobs).where(jobs.c.id.in_(deferred), IS_READY)
         tx.execute(later.values(wake_at=moment + DEFER_MS))
     rows = tx.execute(_started_rows(allowed, worker_id, moment, tolerated)).all()
     return {row.id: row for row in rows}
@@ -188,7 +190,7 @@ def _start(
 def _started_rows(ids: Sequence[str], worker_id: str, moment: int, tolerated: int) -> Any:
     claimable = (
         select(jobs.c.id)
-        .where(jobs.c.id.in_(ids), WAITS, jobs.c.due_at <= moment, jobs.c.crashes <= tolerated)
+        .where(jobs.c.id.in_(ids), IS_READY, jobs.c.due_at <= moment, jobs.c.crashes <= tolerated)
         .order_by(jobs.c.id)
         .with_for_update(skip_locked=True)
     )
@@ -276,24 +278,24 @@ def _held(tx: Connection, which: ColumnElement[bool]) -> list[AnyRow]:
 
 
 def _waiting_rows(tx: Connection, ids: Sequence[str]) -> list[AnyRow]:
-    wanted = select(jobs).where(jobs.c.id.in_(ids), WAITS).order_by(jobs.c.id)
+    wanted = select(jobs).where(jobs.c.id.in_(ids), IS_READY).order_by(jobs.c.id)
     return list(tx.execute(wanted).all())
 
 
 def _end(
     tx: Connection, rows: Sequence[AnyRow], settled: Mapping[str, SettledJob], grace_ms: int = 0
-) -> list[JobRef]:
-    """Write the outcomes of locked rows and follow their links.
+) -> tuple[list[JobRef], list[JobChange]]:
+    """Write the outcomes of locked rows and follow their links: what may start, all new states.
 
     ``grace_ms``: how long the caller has to publish what is pending again, before others do.
     """
-    ended: dict[str, JobState] = {}
+    changes: list[JobChange] = []
     for row in rows:
         one = _unless_cancelled(row, settled[row.id])
         tx.execute(update(jobs).where(jobs.c.id == row.id).values(_values(row, one, grace_ms)))
-        if one.state in FINAL:
-            ended[row.id] = one.state
-    return follow(tx, ended)
+        changes.append(JobChange(row.id, row.kind, row.trace_id, one.state, one.result.code))
+    found = follow(tx, {one.id: one.state for one in changes if one.state in FINAL})
+    return found.due, changes + found.revoked
 
 
 def _unless_cancelled(row: AnyRow, settled: SettledJob) -> SettledJob:
@@ -330,7 +332,7 @@ def _values(row: AnyRow, settled: SettledJob, grace_ms: int) -> dict[str, Any]:
 
 def _give_back(
     db: Database, worker_id: str, ids: Sequence[str], starts: Mapping[str, int]
-) -> list[JobRef]:
+) -> RecordedJobs:
     """Let held jobs wait again, as if never started; ``starts``: only if they are at these."""
     with db.write() as tx:
         lock_workflows(tx, ids)
@@ -342,8 +344,10 @@ def _give_back(
             row.id: SettledJob(row.id, row.starts, pending, moment, _GIVEN_BACK, moment)
             for row in rows
         }
-        due = _end(tx, rows, settled)
-        return [*map(ref_from, _waiting_rows(tx, list(settled))), *due]
+        due, changes = _end(tx, rows, settled)
+        again = [ref_from(row) for row in _waiting_rows(tx, list(settled))]
+    ended = [one for one in changes if one.state in FINAL]  # the others were never started
+    return RecordedJobs(len(rows), 0, [*again, *due], ended)
 
 
 def _started(worker_id: str, job_id: str, starts: int) -> tuple[ColumnElement[bool], ...]:

@@ -8,11 +8,12 @@ moment, see each other.
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, select, update
 
-from ingest.jobs.states import FINAL, JobRef, JobState
+from ingest.jobs.states import FINAL, JobChange, JobRef, JobState
 from ingest.store.accept import PUBLISH_GRACE_MS
 from ingest.store.dialect import lock_names, now
 from ingest.store.job_rows import IS_PENDING, ref_from
@@ -29,6 +30,14 @@ _REASONS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Jobs that may start now, and those that never will, because others have ended."""
+
+    due: list[JobRef] = field(default_factory=list)
+    revoked: list[JobChange] = field(default_factory=list)
+
+
 def lock_workflows(tx: Connection, job_ids: Collection[str]) -> None:
     """Let nobody else change the workflows of these jobs until the transaction ends.
 
@@ -40,20 +49,22 @@ def lock_workflows(tx: Connection, job_ids: Collection[str]) -> None:
     lock_names(tx, set(tx.execute(wanted.distinct()).scalars()))
 
 
-def follow(tx: Connection, ended: Mapping[str, JobState]) -> list[JobRef]:
+def follow(tx: Connection, ended: Mapping[str, JobState]) -> Followed:
     """Follow the links of jobs that have just ended; return those that may start now.
 
     What can never start any more is revoked, and what waits for that, too. The caller has locked
-    their workflows. The wake times of what is returned are a little later, so that the caller can
+    their workflows. The wake times of what may start are a little later, so that the caller can
     publish it first.
     """
-    due: list[JobRef] = []
+    found = Followed()
     moment = now(tx)
     while ended:
-        due += _start(tx, _successors(tx, ended), moment)
-        due += _start(tx, _errbacks(tx, ended), moment)
-        ended = _revoke_waiting(tx, ended, moment)
-    return due
+        found.due.extend(_start(tx, _successors(tx, ended), moment))
+        found.due.extend(_start(tx, _errbacks(tx, ended), moment))
+        revoked = _revoke_waiting(tx, ended, moment)
+        found.revoked.extend(revoked)
+        ended = {one.id: one.state for one in revoked}
+    return found
 
 
 def _successors(tx: Connection, ended: Mapping[str, JobState]) -> Counter[str]:
@@ -97,26 +108,25 @@ def _start(tx: Connection, counts: Counter[str], moment: int) -> list[JobRef]:
     return due
 
 
-def _revoke_waiting(
-    tx: Connection, ended: Mapping[str, JobState], moment: int
-) -> dict[str, JobState]:
-    """Revoke what waited in vain for jobs that have just ended; return it as ended, too."""
-    revoked: set[str] = set()
+def _revoke_waiting(tx: Connection, ended: Mapping[str, JobState], moment: int) -> list[JobChange]:
+    """Revoke what waited in vain for jobs that have just ended; it has ended then, too."""
+    revoked: list[JobChange] = []
     for state, code in (
         (JobState.FAILURE, UPSTREAM_FAILED),
         (JobState.REVOKED, UPSTREAM_REVOKED),
     ):
         waiting = _waiting_for(tx, _in_state(ended, state), JobState.SUCCESS)
-        revoked |= _revoke(tx, jobs.c.id.in_(list(waiting)), code, moment)
+        revoked += _revoke(tx, jobs.c.id.in_(list(waiting)), code, moment)
     for on_failure in _waiting_for(tx, list(ended), JobState.FAILURE):
-        revoked |= _revoke(tx, and_(jobs.c.id == on_failure, _none_left()), NOT_NEEDED, moment)
-    return dict.fromkeys(revoked, JobState.REVOKED)
+        revoked += _revoke(tx, and_(jobs.c.id == on_failure, _none_left()), NOT_NEEDED, moment)
+    return revoked
 
 
-def _revoke(tx: Connection, which: ColumnElement[bool], code: str, moment: int) -> set[str]:
+def _revoke(tx: Connection, which: ColumnElement[bool], code: str, moment: int) -> list[JobChange]:
     waits = and_(IS_PENDING, jobs.c.remaining > 0)
     revoked = update(jobs).where(which, waits).values(revoked_values(code, _REASONS[code], moment))
-    return set(tx.execute(revoked.returning(jobs.c.id)).scalars())
+    rows = tx.execute(revoked.returning(jobs.c.id, jobs.c.kind, jobs.c.trace_id))
+    return [JobChange(row.id, row.kind, row.trace_id, JobState.REVOKED, code) for row in rows]
 
 
 def revoked_values(code: str, message: str, moment: int) -> dict[str, Any]:

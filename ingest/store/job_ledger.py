@@ -1,8 +1,12 @@
-"""The promise about jobs, checked in SQL, and how many wait: their part of ``ledger``."""
+"""The promise about jobs, checked in SQL, how many wait, and what failed: see ``ledger``."""
 
-from sqlalchemy import Connection, Select, exists, func, select
+from collections import Counter
+
+from sqlalchemy import Connection, Select, exists, func, literal_column, select
 
 from ingest.jobs.states import FINAL, JobState
+from ingest.store.database import Database
+from ingest.store.dialect import now
 from ingest.store.job_rows import IS_HELD, IS_PENDING, WAITS
 from ingest.store.job_schema import job_links, jobs
 from ingest.store.schema import workers
@@ -40,6 +44,17 @@ def depths(tx: Connection, moment: int) -> list[tuple[str, str, int, int | None]
     ]
     started = tx.execute(held.order_by(jobs.c.queue))
     return found + [(row.queue, JobState.STARTED.value, row.total, None) for row in started]
+
+
+def failures(db: Database, within_ms: int, newest: int) -> Counter[str]:
+    """Count, by their code, the jobs that failed for good of late, of the newest so many."""
+    failed = select(jobs.c.error_code, jobs.c.finished_at).where(
+        jobs.c.state == literal_column("'failure'")
+    )
+    latest = failed.order_by(jobs.c.id.desc()).limit(newest).subquery()
+    with db.read() as tx:
+        since = latest.c.finished_at >= now(tx) - within_ms
+        return Counter(tx.execute(select(latest.c.error_code).where(since)).scalars())
 
 
 def _count(*conditions: object) -> Select[int]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, and_, literal_column, select, update
 
 from ingest.jobs.states import JobRef, JobState, Progress
 from ingest.store.delivery_rows import REPUBLISH_MS
@@ -14,6 +14,9 @@ from ingest.store.schema import AnyRow
 WAITS: ColumnElement[bool] = jobs.c.wake_at.is_not(None)
 IS_HELD: ColumnElement[bool] = jobs.c.worker_id.is_not(None)
 IS_PENDING: ColumnElement[bool] = jobs.c.state == literal_column("'pending'")
+#: What WAITS means, for jobs whose ids are given: PostgreSQL, which believes that nothing waits
+#: until it has counted again, would take the index of all that waits for the shortest way to one.
+IS_READY: ColumnElement[bool] = and_(IS_PENDING, jobs.c.remaining == 0, jobs.c.paused_at.is_(None))
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,27 @@ job_links = Table(
 )
 Index("job_links_after", job_links.c.after_id)
 
+# How far a bulk replay has come; it goes with its job. `next_at`: when its pace allows more.
+bulk_replays = Table(
+    "bulk_replays",
+    metadata,
+    Column("job_id", NAME, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("total", BigInteger, nullable=False),
+    Column("after_id", NAME, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+)
+
+# Schedules that fire. Those of hookkeeper.toml are known from there, and have no more here than
+# until when (ms) they are seen to; `marked` is JSON of one that a user's module marks.
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("fired_until", BigInteger, nullable=False),
+    Column("marked", Text),
+)
+
 # What is wrong now, or was: one row a condition and what it is about.
 alerts = Table(
     "alerts",

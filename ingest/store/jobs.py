@@ -4,6 +4,7 @@ What workers do with them is in ``job_claims``, what their ends mean for others 
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from sqlalchemy import insert as insert_rows
 
 from ingest.errors import Conflict
 from ingest.jobs.states import FINAL, HELD, JobRef, JobState, Link, Made, NewJob, Plan
+from ingest.jobs.workflow import Call, spelled
 from ingest.store.accept import PUBLISH_GRACE_MS
 from ingest.store.database import Database
 from ingest.store.dialect import insert, now
@@ -19,6 +21,12 @@ from ingest.store.job_ends import follow, lock_workflows, revoked_values
 from ingest.store.job_rows import JobRow, job_row
 from ingest.store.job_schema import job_links, jobs
 from ingest.store.schema import AnyRow
+
+_UNMARKED = dict.fromkeys(("idempotency_key", "schedule", "fire_at"))
+
+
+_UNENDED = sorted(set(JobState) - FINAL)
+_UNMARKED = {"idempotency_key": None, "schedule": None, "fire_at": None}
 
 
 def create(
@@ -36,19 +44,24 @@ def create(
     of first job with the same key, or the same schedule and time, was made before: then its ids
     are returned. Raises Conflict for a key that stands for other jobs.
     """
-    first, *others = plan.jobs
     marks = {"idempotency_key": idempotency_key, "schedule": schedule, "fire_at": fire_at}
     with db.write() as tx:
-        shared = _shared(now(tx), trace_id, first.id if others else None)
-        row = _awake(_row(first, _digest(plan)) | shared | marks)
-        new = insert(tx, jobs).values(row).on_conflict_do_nothing().returning(jobs.c.id)
-        if tx.execute(new).first() is None:
-            return _made_before(tx, row)
-        if others:
-            rows = [_row(one, _digest(Plan((one,)))) | shared for one in others]
-            tx.execute(insert_rows(jobs), [_awake(one) for one in rows])
-        if plan.links:
-            tx.execute(insert_rows(job_links), [_link_row(link) for link in plan.links])
+        return create_in(tx, plan, trace_id, marks)
+
+
+def create_in(tx: Connection, plan: Plan, trace_id: str, marks: Mapping[str, Any]) -> Made:
+    """Do the work of ``create`` inside an open transaction; ``marks``: columns of the first job."""
+    first, *others = plan.jobs
+    shared = _shared(now(tx), trace_id, first.id if others else None)
+    row = _awake(_row(first, _digest(plan)) | shared | {**_UNMARKED, **marks})
+    new = insert(tx, jobs).values(row).on_conflict_do_nothing().returning(jobs.c.id)
+    if tx.execute(new).first() is None:
+        return _made_before(tx, row)
+    if others:
+        rows = [_row(one, _digest(Plan((one,)))) | shared for one in others]
+        tx.execute(insert_rows(jobs), [_awake(one) for one in rows])
+    if plan.links:
+        tx.execute(insert_rows(job_links), [_link_row(link) for link in plan.links])
     due = [JobRef(one.id, one.kind, one.queue) for one in plan.jobs if one.remaining == 0]
     return Made([one.id for one in plan.jobs], due)
 
@@ -58,6 +71,14 @@ def get_job(db: Database, job_id: str) -> JobRow | None:
     with db.read() as tx:
         row = tx.execute(select(jobs).where(jobs.c.id == job_id)).first()
     return None if row is None else job_row(row)
+
+
+def unended(db: Database, call: Call) -> str | None:
+    """Return the oldest job of this kind and these arguments that has not ended; None: none."""
+    same = (jobs.c.kind == call.kind, jobs.c.arguments == spelled(call.args, call.kwargs))
+    wanted = select(jobs.c.id).where(jobs.c.state.in_(_UNENDED), *same)
+    with db.read() as tx:
+        return tx.execute(wanted.order_by(jobs.c.id).limit(1)).scalar()
 
 
 def list_jobs(
@@ -98,7 +119,7 @@ def cancel(db: Database, job_id: str) -> JobState | None:
             asked = func.coalesce(jobs.c.cancel_requested_at, moment)
             tx.execute(this.values(cancel_requested_at=asked))
             return JobState(row.state)
-        message = "It was cancelled before it started."
+        message = "It was cancelled while it waited."
         tx.execute(this.values(revoked_values("cancelled", message, moment)))
         follow(tx, {job_id: JobState.REVOKED})
         return JobState.REVOKED

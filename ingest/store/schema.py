@@ -33,7 +33,7 @@ from sqlalchemy import (
 from ingest.events import TERMINAL, AttemptOutcome, DeliveryState, DestinationKind, EventState
 
 #: The newest migration. ``open_database`` refuses a database that is at another one.
-REVISION = "0003"
+REVISION = "0005"
 
 #: A row of any selection; its columns are its attributes.
 AnyRow = Row[*tuple[Any, ...]]
@@ -238,3 +238,14 @@ paused_destinations = Table(
     Column("reason", Text, nullable=False),
     Column("paused_at", BigInteger, nullable=False),
 )
+
+# What was answered to the idempotency key of a replay: a generation, or a delivery's id.
+replay_keys = Table(
+    "replay_keys",
+    metadata,
+    Column("key", NAME, primary_key=True),
+    Column("subject_id", NAME, nullable=False),
+    Column("answer", NAME, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+)
+Index("replay_keys_made", replay_keys.c.made_at)

@@ -1,8 +1,15 @@
-"""What ARQ, Celery and RQ give: a test for each row of the feature table (research/jobs.md §4)."""
+"""What ARQ, Celery and RQ give: a test for each row of the feature table (research/jobs.md §4).
+
+In its order. Rows about processes that die are in test_jobs_killed.py, long jobs beside other work
+in test_jobs_threads.py.
+"""
 
 import json
 import subprocess
 import sys
+from datetime import datetime
+from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,6 +19,8 @@ from ingest.queue import publish_jobs
 from ingest.store import jobs
 from tests.actors.job_rig import JobRig
 from tests.actors.rig import PROJECT, Rig
+from tests.services.sink import Sink
+from tests.store.making import execute, rows
 from tests.waiting import wait_until
 
 
@@ -20,26 +29,35 @@ def rigged(sqlite_rig: Rig) -> JobRig:
     return JobRig(sqlite_rig)
 
 
-def test_worker_startup_and_shutdown_share_resources_with_jobs(rigged: JobRig) -> None:
+def test_worker_startup_and_shutdown_with_a_shared_database_and_http_client(
+    rigged: JobRig, sink: Sink
+) -> None:
+    """One client, and so one connection, for all jobs of the process; closed after the last."""
     rigged.write("""
+import httpx
 @on_startup
 def first(resources): resources["seen"] = ["first"]; note("order", "up")
 @on_startup
-async def pool(resources):
-    resources["pool"] = asyncio.get_running_loop(); resources["seen"].append("second")
+async def connect(resources):
+    resources["http"] = httpx.AsyncClient(trust_env=False); resources["seen"].append("second")
 @on_shutdown
-async def close(resources): note("order", "pool_is_shut")
+async def hang_up(resources): await resources["http"].aclose(); note("order", "client_is_shut")
 @on_shutdown
 def last(resources): note("order", "_".join(resources["seen"]))
 @job()
-async def uses(context): return context.resources["pool"] is asyncio.get_running_loop()
+async def asks(context, url):
+    answer = await context.resources["http"].get(url)
+    return [answer.status_code, context.database.dialect]
 """)
     with rigged.rig.worker() as broker:
-        assert rigged.result(rigged.run(broker, "uses")) is True
-    assert rigged.notes("order") == ["up", "first_second", "pool_is_shut"]
+        for _ in range(2):
+            job_id = rigged.run(broker, "asks", sink.url("/in"))
+            assert rigged.result(job_id) == [200, "sqlite"]
+        assert sink.connections == 1
+    assert rigged.notes("order") == ["up", "first_second", "client_is_shut"]
 
 
-def test_a_startup_hook_that_fails_ends_the_workers_start(rigged: JobRig) -> None:
+def test_worker_startup_that_fails_ends_the_worker(rigged: JobRig) -> None:
     rigged.write("""
 @on_startup
 def connect(resources): raise ConnectionError("the pool is empty")
@@ -163,7 +181,7 @@ def copies(context):
     assert done.progress == Progress("copying", 10, 10, "file 9"), "the last word is not lost"
 
 
-def test_autoretry_by_exception_class(rigged: JobRig) -> None:
+def test_autoretry_exceptions(rigged: JobRig) -> None:
     rigged.write("""
 @job(retry_for=(ConnectionError,))
 def fails(context, how):
@@ -240,7 +258,7 @@ async def deaf(context):
         wait_until(lambda: rigged.notes("deaf") == ["ended"])
 
 
-def test_the_job_is_acknowledged_late(rigged: JobRig) -> None:
+def test_acks_late(rigged: JobRig) -> None:
     """Redis loses everything while a job runs, and before another starts: both come to an end."""
     rigged.write("""
 @job()
@@ -258,7 +276,7 @@ def slow(context, name): note("began", name); wait((HERE / "end").exists)
     assert sorted(rigged.notes("began")) == ["a", "b"]
 
 
-def test_prefetch_takes_no_job_from_another_worker(rigged: JobRig) -> None:
+def test_prefetch_1(rigged: JobRig) -> None:
     """What a busy worker has fetched is pending in the database still: anybody may start it."""
     rigged.write("""
 @job()
@@ -321,7 +339,58 @@ def test_chords(rigged: JobRig) -> None:
     assert rigged.notes("told") == ["once"]
 
 
-def test_results_are_kept_with_the_job_and_large_data_by_reference(rigged: JobRig) -> None:
+SCHEDULED = """
+[schedules.backup]
+job = "backup"
+args = ["all"]
+"""
+
+
+def fired(rigged: JobRig) -> list[int]:
+    """The moments that the schedule has made jobs for, in ms."""
+    wanted = "SELECT fire_at FROM jobs WHERE schedule = 'backup' ORDER BY fire_at"
+    return [at for (at,) in rows(rigged.database, wanted)]
+
+
+def scheduled(rigged: JobRig, when: str) -> None:
+    """Let two schedulers run a schedule."""
+    rigged.write("""
+@job(name="backup")
+def backup(context, what): note("backup", what)
+""")
+    rigged.rig.config(SCHEDULED + when)
+    for _ in range(2):
+        rigged.rig.start("actors.scheduler")
+    known = "SELECT fired_until FROM schedules WHERE name = 'backup'"
+    wait_until(lambda: rows(rigged.database, known), timeout=30, describe="the schedule")
+
+
+def test_crontab(rigged: JobRig) -> None:
+    """On Sundays, in a zone of its own; one that nobody was there for is made up for."""
+    scheduled(rigged, 'cron = "30 3 * * sun"\nzone = "Europe/Berlin"\n')
+    a_week = 7 * 86_400_000
+    execute(
+        rigged.database,
+        "UPDATE schedules SET fired_until = fired_until - :week WHERE name = 'backup'",
+        week=a_week,
+    )
+    with rigged.rig.worker():
+        wait_until(lambda: rigged.notes("backup"), timeout=30)
+    (moment,) = fired(rigged)
+    local = datetime.fromtimestamp(moment / 1_000, ZoneInfo("Europe/Berlin"))
+    assert (local.strftime("%A"), local.hour, local.minute) == ("Sunday", 3, 30)
+
+
+def test_intervals(rigged: JobRig) -> None:
+    """However many schedulers there are: one job for each moment."""
+    scheduled(rigged, 'every = "1s"\ncatch_up = "all"\n')
+    with rigged.rig.worker():
+        wait_until(lambda: len(rigged.notes("backup")) >= 3, timeout=30)
+    assert {at % 1_000 for at in fired(rigged)} == {0}
+    assert {later - at for at, later in pairwise(fired(rigged))} == {1_000}
+
+
+def test_results_status_in_the_database_and_large_data_by_reference(rigged: JobRig) -> None:
     rigged.write("""
 @job()
 def exported(context): return Reference("s3://bucket/rows.parquet")
@@ -362,7 +431,7 @@ async def sleeps(context):
 
 
 @pytest.mark.parametrize("size", [70_000, 1_000_000])
-def test_large_results_are_refused(rigged: JobRig, size: int) -> None:
+def test_no_large_results(rigged: JobRig, size: int) -> None:
     rigged.write("""
 @job()
 def large(context, size): return "x" * size
@@ -377,7 +446,7 @@ def strange(context): return object()
         assert strange.error_code == "result_not_json"
 
 
-def test_large_arguments_are_refused_before_anything_is_made(rigged: JobRig) -> None:
+def test_no_large_arguments(rigged: JobRig) -> None:
     rigged.write(WORK)
     with pytest.raises(ValueError, match="65,536"):
         rigged.make(rigged.call("made", "x" * 70_000))

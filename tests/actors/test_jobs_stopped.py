@@ -92,3 +92,31 @@ def test_a_job_that_nobody_knows_any_more_is_kept_for_a_while(rigged: JobRig) ->
         publish_jobs(broker, rigged.due())
         wait_until(lambda: rigged.row(job_id).attempts == 1)
     assert (rigged.row(job_id).error_code, rigged.row(job_id).state) == ("unknown_job", "pending")
+
+
+def test_a_job_that_rests_holds_no_thread_and_uses_up_no_try(rigged: JobRig) -> None:
+    rigged.write("""
+@job(max_retries=0)
+def waits(context):
+    done = (context.earlier.done or 0) + 1
+    context.progress(done)
+    if done < 3: context.rest(60)
+    return done
+""")
+    with rigged.rig.worker(threads=1) as broker:
+        job_id = rigged.run(broker, "waits")
+        for turn in (1, 2):
+            wait_until(
+                lambda turn=turn: (
+                    rigged.row(job_id).progress.done == turn  # type: ignore[misc]  # the loop's value
+                    and rigged.row(job_id).worker_id is None
+                )
+            )
+            resting = rigged.row(job_id)
+            assert (resting.state, resting.starts) == (JobState.PENDING, 0)
+            assert resting.wake_at is not None
+            assert resting.started_at is not None
+            assert resting.wake_at - resting.started_at > 50_000
+            assert resting.due_at == resting.wake_at
+            publish_jobs(broker, rigged.due())
+        assert rigged.result(job_id) == 3

@@ -9,23 +9,19 @@ import pytest
 from sqlalchemy import update
 
 from actors.batch import now_ms
-from actors.scheduler import CONTACT_MS, PRUNE_MS, QUEUE_LIMIT, Retention, Scheduler, retention_of
+from actors.scheduler import CONTACT_MS, QUEUE_LIMIT, Scheduler
 from ingest import metrics
-from ingest.config.model import Config, Source
+from ingest.config.model import Config
 from ingest.errors import StoreUnavailable
 from ingest.events import DeliveryState, EventState
 from ingest.queue import DELIVER, DISPATCH, PROCESS, WakeBroker, build_broker, depth, publish_events
 from ingest.store import claims, queries, schema, workers
-from ingest.store.accept import accept
-from ingest.verify.catalogue import load_catalogue
-from tests.actors.rig import Rig, arrival
+from tests.actors.rig import Rig
 from tests.services.postgres import PostgresServer
 from tests.services.redis import RedisServer
-from tests.store.making import new_id
 from tests.waiting import wait_until
 
-DAY_MS = 86_400_000
-KEEP = Retention({}, 90 * DAY_MS)
+CONFIG = Config()
 
 HANDLERS = """
 @on("github", name="work")
@@ -44,7 +40,7 @@ def broker(redis_url: str) -> Iterator[WakeBroker]:
 @pytest.fixture
 def scheduler(rig: Rig, broker: WakeBroker) -> Scheduler:
     rig.handlers(HANDLERS)
-    return Scheduler(rig.database, broker, lambda: KEEP)
+    return Scheduler(rig.database, broker, lambda: CONFIG)
 
 
 def overdue(rig: Rig) -> None:
@@ -192,7 +188,7 @@ def test_two_schedulers_publish_once(rig: Rig, broker: WakeBroker) -> None:
     overdue(rig)
 
     for _ in range(2):
-        Scheduler(rig.database, broker, lambda: KEEP).tick(now_ms())
+        Scheduler(rig.database, broker, lambda: CONFIG).tick(now_ms())
 
     assert published(broker, DISPATCH) == 1
 
@@ -207,30 +203,6 @@ def test_a_full_step_asks_for_another_tick_at_once(
     now = now_ms()
 
     assert [scheduler.tick(now), scheduler.tick(now)] == [True, False]
-
-
-def test_what_is_older_than_its_retention_is_forgotten(rig: Rig, broker: WakeBroker) -> None:
-    rig.handlers(HANDLERS)
-    ancient = arrival("other", "push", b"{}")._replace(event_id=new_id(now_ms() - 91 * DAY_MS))
-    accept(rig.database, [ancient])
-    new = rig.store(source="other")
-    assert rig.dispatch(ancient.event_id, new) == []
-    now = now_ms()
-
-    scheduler = Scheduler(rig.database, broker, lambda: KEEP)
-    scheduler.tick(now)
-    scheduler.tick(now + PRUNE_MS)
-
-    assert [row.id for row in queries.list_events(rig.database, limit=10)] == [new]
-
-
-def test_retention_is_each_sources_own() -> None:
-    provider = load_catalogue()["none"]
-    sources = {"a": Source(name="a", provider=provider, retention_days=7)}
-
-    keep = retention_of(Config(sources=sources, retention_days=30))
-
-    assert keep == Retention({"a": 7 * DAY_MS}, 30 * DAY_MS)
 
 
 def test_gauges_tell_what_waits_and_forget_what_does_not(rig: Rig, scheduler: Scheduler) -> None:

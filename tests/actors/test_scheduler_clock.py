@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from actors.batch import now_ms
-from actors.scheduler import CONTACT_MS, Retention, Scheduler, run
+from actors.scheduler import CONTACT_MS, Scheduler, run
+from ingest.config.model import Config
 from ingest.events import DeliveryState
 from ingest.queue import build_broker
 from ingest.store import claims, schema, workers
@@ -35,7 +36,7 @@ def running_under_an_expired_lease(rig: Rig) -> str:
 def test_a_suspended_machine_does_not_make_its_workers_look_dead(rig: Rig, redis_url: str) -> None:
     """A lid that was closed: every lease has run out, and every worker lives."""
     broker = build_broker(redis_url, [])
-    scheduler = Scheduler(rig.database, broker, lambda: Retention({}, 90 * 86_400_000))
+    scheduler = Scheduler(rig.database, broker, Config)
     now = now_ms()
     scheduler.tick(now)
     scheduler.tick(now + CONTACT_MS)

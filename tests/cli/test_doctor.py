@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from ingest.jobs.states import JobOutcome, JobResult, JobState
 from ingest.store import open_database
 from tests.cli.command import run
 from tests.services.ports import free_port
-from tests.store import making
+from tests.store import job_making, making
 
 
 def checks(folder: Path, **settings: str) -> dict[str, dict[str, Any]]:
@@ -84,6 +85,28 @@ def test_work_that_nobody_starts_is_late(folder: Path) -> None:
     assert failed["scheduler"]["level"] == "fail"
     assert failed["ledger"]["level"] == "fail"
     assert "event_undispatched" in failed["ledger"]["message"]
+
+
+def test_jobs_that_nobody_starts_and_those_that_were_given_up_are_said(folder: Path) -> None:
+    database = open_database(f"sqlite:///{folder}/data/hookkeeper.db")
+    before = checks(folder)
+    failed, _ = (job_making.made_one(database) for _ in range(2))
+    worker = making.a_worker(database)
+    quarantined = JobResult(JobOutcome.CRASHED, "quarantined", "Its last 3 starts crashed.")
+    job_making.end(database, worker, failed, JobState.FAILURE, quarantined)
+    making.execute(database, "UPDATE jobs SET due_at = due_at - 90000 WHERE state = 'pending'")
+    found = checks(folder)
+    making.execute(database, "UPDATE jobs SET finished_at = 1 WHERE state = 'failure'")
+    job_making.held(database, worker, job_making.made_one(database))
+    later = checks(folder)
+    database.close()
+
+    assert [before[name]["level"] for name in ("jobs", "failed jobs")] == ["ok", "ok"]
+    assert (found["jobs"]["level"], found["scheduler"]["level"]) == ("fail", "ok")
+    assert found["jobs"]["message"] == "1 wait, 0 run; the oldest is due since 1m"
+    assert found["failed jobs"]["message"] == "given up in 24 hours: 1 quarantined"
+    assert "hookkeeper jobs list --status failure" in found["failed jobs"]["advice"]
+    assert [later[name]["level"] for name in ("jobs", "failed jobs")] == ["ok", "ok"]
 
 
 def test_a_full_disk_is_foreseen(folder: Path) -> None:

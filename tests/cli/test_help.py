@@ -12,7 +12,7 @@ from tests.cli.command import environ, run
 COMMANDS = (
     *("up", "web", "worker", "scheduler", "console", "init", "migrate", "backup", "send"),
     *("tail", "verify", "doctor", "sink", "version", "config", "events", "dead", "destinations"),
-    *("jobs", "export"),
+    *("jobs", "export", "replay"),
 )
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+# Before anything makes a console: these tests count for their own process, in no folder.
+import ingest.metrics  # noqa: F401 - see above
 from ingest.config.settings import Settings
 from ingest.store import Database
 from tests.console.rig import Console, answering, settings_in

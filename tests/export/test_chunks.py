@@ -6,8 +6,8 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ingest.export.chunks import DAY_MS, cut, made_at
-from ingest.store.ids import first_id
+from ingest.export.chunks import DAY_MS, cut
+from ingest.store.ids import first_id, made_at
 from tests.store.making import new_id
 
 START = 1_790_000_000_000

@@ -1,10 +1,10 @@
 """``hookkeeper export`` as a person runs it: killed and run again, refused, and never too large."""
 
 import os
-import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +13,8 @@ import pytest
 
 from ingest.store import Database, open_database
 from ops.bench.filling import fill
+from ops.bench.processes import family, resident_bytes
+from ops.bench.rows.export import peak_kibibytes
 from tests.cli.command import argv, environ, run
 from tests.export import reading
 from tests.export.conftest import NOON
@@ -131,29 +133,78 @@ def _kill_after(folder: Path, command: tuple[str, ...], chunks: int) -> None:
         process.send_signal(signal.SIGKILL)
 
 
+def test_two_processes_write_it_and_both_end_with_the_command(folder: Path) -> None:
+    """SIGKILL of the one that people see ends the other too, in the middle of its chunk."""
+    with filled(folder, 60_000):
+        _kill_with_its_companion(folder)
+        _kill_with_its_companion(folder, signal.SIGINT)
+        done = run(folder, "export", "--to", "archive", "--since", "100d", "--json")
+
+    assert done.json["rows"] == 60_000
+    assert len(set(reading.ids_in(folder / "archive"))) == 60_000
+
+
+def _kill_with_its_companion(folder: Path, number: int = signal.SIGKILL) -> None:
+    command = argv("export", "--to", "archive", "--since", "100d")
+    with subprocess.Popen(
+        command, cwd=folder, env=environ(), stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        companion = wait_until(lambda: _children(process.pid), timeout=30)[0]
+        os.killpg(process.pid, number) if number == signal.SIGINT else process.kill()
+        wait_until(lambda: not Path(f"/proc/{companion}").exists(), describe="no orphan")
+    assert process.returncode != 0
+
+
+def test_a_companion_ends_with_its_input(folder: Path) -> None:
+    """However its parent ended, and though nothing was asked of it yet."""
+    command = [sys.executable, "-m", "ingest.export.beside"]
+    done = subprocess.run(
+        command, cwd=folder, env=environ(), input=b"", capture_output=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, b"")
+
+
+def test_an_export_goes_on_without_its_companion(folder: Path) -> None:
+    """The chunk that it was at is written by the command itself."""
+    with (
+        filled(folder, 60_000),
+        subprocess.Popen(
+            argv("export", "--to", "archive"), cwd=folder, env=environ(), stdout=subprocess.DEVNULL
+        ) as process,
+    ):
+        companion = wait_until(lambda: _children(process.pid), timeout=30)[0]
+        os.kill(companion, signal.SIGKILL)
+
+    assert process.returncode == 0
+    assert len(reading.ids_in(folder / "archive")) == 60_000
+
+
 def test_memory_is_bounded_whatever_the_bodies(folder: Path) -> None:
-    """320 MB in bodies as large as they may be by default, beside thousands of small ones."""
-    with filled(folder, 20_000) as database:
+    """320 MB in bodies as large as they may be by default, beside thousands of small ones.
+
+    Two processes write the small ones, and one the large ones.
+    """
+    with filled(folder, 60_000) as database:
         for number in range(32):
-            making.stored(database, received_at=NOON + number, body=os.urandom(10_000_000))
+            at = NOON - number % 4 * making.DAY_MS + number
+            making.stored(database, received_at=at, body=os.urandom(10_000_000))
+    together, alone = [0], [0]
     with subprocess.Popen(
         argv("export", "--to", "archive"), cwd=folder, env=environ(), stdout=subprocess.DEVNULL
     ) as process:
-        peaks = [0]
 
         def has_ended() -> bool:
-            peaks.append(_peak_kibibytes(process.pid))
+            together.append(resident_bytes([process.pid]) // 1024)
+            alone.append(peak_kibibytes(process.pid))
             return process.poll() is not None
 
         wait_until(has_ended, timeout=120)
 
     assert process.returncode == 0
-    assert 50 < max(peaks) / 1024 <= MOST_MEBIBYTES
-    assert len(reading.ids_in(folder / "archive")) == 20_032
+    assert 50 < max(alone) / 1024 <= MOST_MEBIBYTES
+    assert max(together) / 1024 <= MOST_MEBIBYTES
+    assert len(reading.ids_in(folder / "archive")) == 60_032
 
 
-def _peak_kibibytes(pid: int) -> int:
-    """Its own peak: what wait4() tells is that of whoever started it, where that was larger."""
-    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    found = re.search(r"VmHWM:\s+(\d+) kB", text)
-    return int(found[1]) if found else 0  # it has ended, and waits to be asked
+def _children(pid: int) -> list[int]:
+    return family([pid])[1:]

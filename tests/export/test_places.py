@@ -9,11 +9,10 @@ from obstore.store import S3Store
 
 from ingest.events import Event
 from ingest.export.exporting import run
-from ingest.export.filters import Filter, Refused
 from ingest.export.formats import Format
 from ingest.export.manifest import Request
 from ingest.export.places import CloudPlace, LocalPlace, Place, PlaceUnavailable, open_place
-from ingest.export.schema import Dataset
+from ingest.filters import Dataset, Filter, Refused
 from ingest.store import Database
 from tests.export import reading
 from tests.export.conftest import NOON
@@ -65,6 +64,8 @@ def write_half(place: Place, name: str) -> None:
         ("s3:///folder", "names no bucket"),
         ("gs:///folder", "names no bucket"),
         ("s3://key:secret@bucket/x", "no credentials"),
+        ("s3://key:secret@", "no credentials"),
+        ("ftp://key:secret@host/x", "no place for an export"),
         ("s3://bucket/x?region=eu", "no credentials or options"),
         ("file://host/folder", "names no directory"),
     ],

@@ -135,19 +135,19 @@ def test_who_lost_a_job_writes_no_progress_and_hears_so(database: Database) -> N
 def test_a_released_claim_waits_again_as_if_it_was_never_made(database: Database) -> None:
     worker, job_id = a_worker(database), made_one(database)
     (claim,) = held(database, worker, job_id)
-    assert ids_of(job_claims.release(database, worker, [claim])) == [job_id]
+    assert ids_of(job_claims.release(database, worker, [claim]).due) == [job_id]
     assert (row(database, job_id).starts, state(database, job_id)) == (0, JobState.PENDING)
     held(database, worker, job_id)
-    assert ids_of(job_claims.release_unconfirmed(database, worker, [job_id])) == [job_id]
-    assert job_claims.release_unconfirmed(database, a_worker(database), [job_id]) == []
+    assert ids_of(job_claims.release_unconfirmed(database, worker, [job_id]).due) == [job_id]
+    assert job_claims.release_unconfirmed(database, a_worker(database), [job_id]).written == 0
 
 
 def test_a_dead_workers_job_is_freed_and_runs_alone(database: Database) -> None:
     worker, job_id = a_worker(database), made_one(database)
     held(database, worker, job_id)
-    assert job_claims.free_expired(database, 10) == []
+    assert job_claims.free_expired(database, 10).written == 0
     end_leases(database)
-    (ref,) = job_claims.free_expired(database, 10)
+    (ref,) = job_claims.free_expired(database, 10).due
     assert (ref.id, ref.alone) == (job_id, True)
     assert (row(database, job_id).crashes, row(database, job_id).attempts) == (1, 0)
     assert [one.id for one in workers.live(database)] == []
@@ -162,7 +162,7 @@ def test_a_worker_that_holds_a_job_stays_until_it_is_freed(database: Database) -
     workers.retire(database, worker)
     end_leases(database)
     assert workers.free_expired(database, 10) == []
-    assert ids_of(job_claims.free_expired(database, 10)) == [job_id]
+    assert ids_of(job_claims.free_expired(database, 10).due) == [job_id]
 
 
 def test_the_third_crash_quarantines(database: Database) -> None:
@@ -170,11 +170,11 @@ def test_the_third_crash_quarantines(database: Database) -> None:
     for _ in range(2):
         held(database, a_worker(database), job_id)
         end_leases(database)
-        assert ids_of(job_claims.free_expired(database, 10)) == [job_id]
+        assert ids_of(job_claims.free_expired(database, 10).due) == [job_id]
         execute(database, "UPDATE jobs SET due_at = 0")
     held(database, a_worker(database), job_id)
     end_leases(database)
-    assert job_claims.free_expired(database, 10) == []
+    assert job_claims.free_expired(database, 10).due == []
     found = row(database, job_id)
     assert (found.state, found.error_code, found.crashes) == (JobState.FAILURE, "quarantined", 3)
 

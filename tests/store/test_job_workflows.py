@@ -147,7 +147,7 @@ def test_a_quarantined_member_is_a_failure_like_any_other(database: Database) ->
     execute(database, "UPDATE jobs SET crashes = 2, starts = 2 WHERE id = :id", id=member)
     held(database, a_worker(database), member)
     end_leases(database)
-    assert ids_of(job_claims.free_expired(database, 10)) == [errback]
+    assert ids_of(job_claims.free_expired(database, 10).due) == [errback]
     assert states(database, [member, callback]) == ["failure", "revoked"]
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from ingest.events import DeliveryState, EventState
+from ingest.events import DeliveryState, EventState, Target
+from ingest.replaying import read_replay
 from ingest.store import (
     Database,
     accept,
+    bulk_replay,
     claims,
     dispatch,
     ledger,
@@ -22,6 +24,7 @@ from ingest.store import (
     workers,
 )
 from ops.bench.filling import add_waiting, fill
+from tests.store import job_making
 from tests.store.making import (
     DAY_MS,
     a_worker,
@@ -32,6 +35,7 @@ from tests.store.making import (
     execute,
     ids_of,
     key_of,
+    new_id,
     now_ms,
     settled,
     stored,
@@ -213,6 +217,26 @@ def test_a_backlog_that_postgresql_knows_nothing_of_is_not_read_whole(
     walked = [plan for plan in plans if BACKLOG_INDEX.match(plan)]
     assert len(walked) == 1, walked  # to find what is due, as far as its limit
     assert walked[0].endswith("LIMIT %(param_1)s::INTEGER")
+
+
+@pytest.mark.parametrize("dataset", ["events", "deliveries"])
+@pytest.mark.parametrize("to", [None, target("b")])
+def test_a_page_of_a_bulk_replay_reads_no_whole_table(
+    database: Database, dataset: str, to: Target | None
+) -> None:
+    dispatched(database, "a", received_at=now_ms() - DAY_MS)
+    ended = "UPDATE deliveries SET id = :id, state = 'dead', wake_at = NULL, finished_at = 1"
+    execute(database, ended, id=new_id(now_ms() - DAY_MS))
+    sources = {"github"}
+    wanted = read_replay(dataset=dataset, source="github", target=to, sources=sources, now=now_ms())
+    job_id = job_making.made_one(database, "bulk_replay")
+    (claim,) = job_making.held(database, a_worker(database), job_id)
+    bulk_replay.begin(database, job_id, wanted)
+    with plans_of(database) as plans:
+        done = bulk_replay.advance(database, job_id, claim.starts, wanted)
+    assert done is not None
+    assert done.done == 1
+    assert [plan for plan in plans if SCAN.match(plan)] == []
 
 
 def test_a_page_of_events_is_read_in_the_order_of_an_index(database: Database) -> None:

@@ -1,10 +1,12 @@
 """A replay is a new generation: nothing of the old one is changed or delivered twice."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from ingest.errors import HookkeeperError, NotFound
+from ingest.errors import Conflict, HookkeeperError, NotFound
 from ingest.events import DeliveryState, EventState
-from ingest.store import Database, claims, dispatch, ledger, queries, replay, wake
+from ingest.store import Database, claims, dispatch, ledger, queries, replay, replay_keys, wake
 from tests.store.making import (
     REFUSAL,
     a_worker,
@@ -14,6 +16,7 @@ from tests.store.making import (
     dispatched,
     execute,
     new_id,
+    rows,
     settled,
     target,
 )
@@ -117,3 +120,53 @@ def test_what_is_not_there_is_said(database: Database) -> None:
         replay.replay_event(database, new_id())
     with pytest.raises(NotFound):
         replay.replay_delivery(database, new_id())
+
+
+def test_the_same_key_replays_an_event_once(database: Database) -> None:
+    """Whoever heard no answer asks again, also after the event was replayed by somebody else."""
+    (made,) = accepted(database, arrival())
+    first = replay.replay_event(database, made.event_id, idempotency_key="k")
+    replay.replay_event(database, made.event_id)
+    assert replay.replay_event(database, made.event_id, idempotency_key="k") == first == 1
+    assert queries.get_event(database, made.event_id).generation == 2
+    assert replay.replay_event(database, made.event_id, idempotency_key="other") == 3
+
+
+def test_the_same_key_replays_a_delivery_once_and_answers_the_same(database: Database) -> None:
+    old_id = a_dead_letter(database)
+    first = replay.replay_delivery(database, old_id, idempotency_key="k")
+    assert replay.replay_delivery(database, old_id, idempotency_key="k") == first
+    assert len(queries.list_deliveries(database)) == 2
+
+
+def test_a_key_of_another_replay_is_a_conflict_and_replays_nothing(database: Database) -> None:
+    first, second = (made.event_id for made in accepted(database, arrival(), arrival()))
+    replay.replay_event(database, first, idempotency_key="k")
+    with pytest.raises(Conflict, match=first):
+        replay.replay_event(database, second, idempotency_key="k")
+    assert queries.get_event(database, second).generation == 0
+
+
+def test_a_replay_that_was_refused_has_not_used_its_key(database: Database) -> None:
+    with pytest.raises(NotFound):
+        replay.replay_event(database, new_id(), idempotency_key="k")
+    (made,) = accepted(database, arrival())
+    assert replay.replay_event(database, made.event_id, idempotency_key="k") == 1
+
+
+def test_requests_with_one_key_at_once_replay_once(database: Database) -> None:
+    (made,) = accepted(database, arrival())
+
+    def ask(_: int) -> int:
+        return replay.replay_event(database, made.event_id, idempotency_key="k")
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(ask, range(4))) == {1}
+
+
+def test_keys_are_forgotten_after_a_week(database: Database) -> None:
+    (made,) = accepted(database, arrival())
+    replay.replay_event(database, made.event_id, idempotency_key="old")
+    execute(database, f"UPDATE replay_keys SET made_at = made_at - {replay_keys.KEPT_MS + 1}")
+    replay.replay_event(database, made.event_id, idempotency_key="new")
+    assert rows(database, "SELECT key FROM replay_keys") == [("new",)]

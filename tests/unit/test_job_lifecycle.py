@@ -16,6 +16,7 @@ def settled(
     crashes: int = 0,
     retries: int = 3,
     random: float = 0.5,
+    rest_ms: int = 0,
 ) -> SettledJob:
     claimed = ClaimedJob(
         id="1",
@@ -31,7 +32,7 @@ def settled(
         waited_ms=0,
         trace_id="",
     )
-    result = JobResult(outcome, "code", "message")
+    result = JobResult(outcome, "code", "message", rest_ms=rest_ms)
     return settle_job(claimed, result, retry_policy(retries), NOW, lambda: random)
 
 
@@ -70,6 +71,11 @@ def test_the_waits_double_with_full_jitter_up_to_a_cap() -> None:
 def test_a_paused_job_has_not_used_up_a_try() -> None:
     found = settled(JobOutcome.PAUSED, attempts=99)
     assert (found.state, found.wake_at) == (JobState.PENDING, NOW)
+
+
+def test_a_job_that_rests_starts_again_after_that() -> None:
+    found = settled(JobOutcome.PAUSED, rest_ms=30_000)
+    assert (found.state, found.wake_at) == (JobState.PENDING, NOW + 30_000)
 
 
 def test_a_crash_is_tried_again_soon_and_the_third_quarantines() -> None:

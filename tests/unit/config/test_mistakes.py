@@ -57,7 +57,10 @@ def test_all_mistakes_of_a_file_are_reported_together(folder: Folder) -> None:
         ('retenton = "90d"', 'retenton: unknown key; did you mean "retention"?'),
         (
             "[[sinks]]",
-            "sinks: unknown key; one of: alerts, destinations, handlers, retention, routes",
+            (
+                "sinks: unknown key; one of: alerts, destinations, exports, handlers, retention, "
+                "routes"
+            ),
         ),
         ('handlers = "handlers"', 'handlers: expected a list, such as ["handlers"]'),
         ('handlers = ["handlers.py/x"]', "'handlers.py/x' is no module"),

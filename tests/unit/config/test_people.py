@@ -195,7 +195,8 @@ def test_a_template_can_be_a_file_and_need_not_be_private(folder: Folder) -> Non
 
 
 def event(source: str) -> Event:
-    return Event(*("id", source, "push", None, 0, (), "", ""), body=b"{}", trace_id="t")
+    type_ = "alert.backlog" if source == "hookkeeper" else "push"
+    return Event(*("id", source, type_, None, 0, (), "", ""), body=b"{}", trace_id="t")
 
 
 def told(config: Config, source: str) -> list[str]:

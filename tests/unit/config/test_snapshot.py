@@ -181,6 +181,27 @@ def test_a_destination_may_not_take_the_name_of_a_handler(folder: Folder) -> Non
     assert not running.refresh()
 
 
+def test_a_schedule_whose_job_is_none_is_refused_by_those_who_know_the_jobs(
+    folder: Folder,
+) -> None:
+    """At the start, and at a reload, where what was valid stays."""
+    (folder.path / "snapshot_jobs.py").write_text(
+        "from ingest import job, schedule\n"
+        "@schedule(every='1h')\n@job(name='tidy')\ndef tidy(context): ...\n"
+    )
+    head = 'handlers = ["snapshot_jobs"]\n'
+    wrong = head + '[schedules.x]\nevery = "1h"\njob = "tidi"\n'
+    folder.write(head)
+    running = snapshot(folder, load_handlers=True)
+    assert list(running.current.schedules) == ["tidy"]
+    folder.write(wrong)
+    assert not running.refresh()
+    assert "x" not in running.config.schedules.active
+    with pytest.raises(ConfigError, match=r"\[schedules.x\] job: there is no job 'tidi'"):
+        snapshot(folder, load_handlers=True)
+    assert "x" in snapshot(folder).config.schedules.active
+
+
 def test_readers_never_see_half_of_a_change(folder: Folder) -> None:
     """Sources and routes change together, while other threads read and refresh."""
     text = '{source}[destinations.{name}]\nurl = "https://example.com"\n'

@@ -15,6 +15,7 @@ from ingest.config.schema import (
     FileTable,
     RetryTable,
     RouteTable,
+    ScheduleTable,
     SecretEntry,
     SourceTable,
     Table,
@@ -25,7 +26,7 @@ from tests.unit.config.conftest import Folder
 
 
 def test_the_sample_is_valid_as_it_is_written_and_configures_nothing(folder: Folder) -> None:
-    assert folder.load(commented_sample()) == Config()
+    assert folder.load(commented_sample()) == folder.load("")
 
 
 def test_the_sample_is_valid_with_everything_switched_on(folder: Folder) -> None:
@@ -48,6 +49,7 @@ def test_the_sample_shows_every_key_that_there_is() -> None:
         RetryTable,
         RouteTable,
         AlertsTable,
+        ScheduleTable,
     ]
     text = commented_sample()
     keys = {key for table in tables for key in keys_of(table)}
@@ -81,6 +83,12 @@ def test_the_demo_works_with_the_secrets_that_come_with_it(folder: Folder) -> No
 def test_the_demo_needs_nothing_more_to_handle_its_events(folder: Folder) -> None:
     config = written(folder, Path("data/secrets"))
     assert check(config, load_handlers(config.handler_modules), now=0) == []
+
+
+def test_the_demo_exports_what_is_new_beside_its_secrets(folder: Folder) -> None:
+    call = written(folder, Path("data/secrets")).schedules.active["export-events"].call
+    wanted = {"to": str(folder.path / "data/exports/jsonl"), "format": "jsonl", "since": "last"}
+    assert (call.kind, call.kwargs) == ("export", wanted)
 
 
 def test_each_demo_has_secrets_of_its_own(folder: Folder) -> None:

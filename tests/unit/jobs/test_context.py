@@ -33,6 +33,12 @@ def test_an_order_is_raised_where_the_job_tells_its_progress(
     assert context.told.done == 1, "what was told is not lost"
 
 
+def test_a_job_may_rest() -> None:
+    with pytest.raises(Paused) as paused:
+        JobContext().rest(30)
+    assert paused.value.seconds == 30
+
+
 def test_the_soft_limit_is_a_time() -> None:
     context = JobContext()
     assert not context.soft_limit_reached()

@@ -1,4 +1,7 @@
-"""Which rows an export takes, and from when: read from words, refused in words. Pure."""
+"""Which events or deliveries are meant, and from when: read from words, refused in words. Pure.
+
+Exports and replays are asked for in these words, by commands, requests and schedules alike.
+"""
 
 import enum
 import re
@@ -11,21 +14,23 @@ from ingest.config.durations import parse_duration
 from ingest.config.mistakes import did_you_mean
 from ingest.errors import HookkeeperError
 from ingest.events import DeliveryState, EventState
-from ingest.export.schema import Dataset
 
 #: Ids are made on arrival and committed within seconds: what is older than this is complete
 #: (design.md, Storage).
 SETTLED_MS = 60_000
 
 _DURATION = re.compile(r"[0-9.]+ ?[A-Za-z]+", re.ASCII)
-_STATES: dict[Dataset, type[enum.StrEnum]] = {
-    Dataset.EVENTS: EventState,
-    Dataset.DELIVERIES: DeliveryState,
-}
+
+
+class Dataset(enum.StrEnum):
+    """What there are rows of."""
+
+    EVENTS = "events"
+    DELIVERIES = "deliveries"
 
 
 class Refused(HookkeeperError):
-    """An export cannot be what was asked for; nothing was written.
+    """An export or a replay cannot be what was asked for; nothing was done.
 
     ``field`` names what is wrong and ``reason`` says why, for people.
     """
@@ -36,9 +41,15 @@ class Refused(HookkeeperError):
         self.reason = reason
 
 
+_STATES: dict[Dataset, type[enum.StrEnum]] = {
+    Dataset.EVENTS: EventState,
+    Dataset.DELIVERIES: DeliveryState,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """``source`` and ``state`` None, ``types`` empty: any.
+    """``source``, ``state`` and ``destination`` None, ``types`` empty: any.
 
     A type covers its subtypes, as in a route: ``issues`` also wants ``issues.opened``. One that
     ends with ``*`` wants everything that begins so.
@@ -47,6 +58,7 @@ class Filter:
     source: str | None = None
     types: tuple[str, ...] = ()
     state: str | None = None
+    destination: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +85,23 @@ def read_filter(
     source: str | None = None,
     types: Collection[str] = (),
     state: str | None = None,
+    destination: str | None = None,
     sources: Collection[str],
 ) -> Filter:
-    """Check the words of a filter; ``sources``: those that there are. Raises Refused."""
+    """Check the words of a filter; ``sources``: those that there are. Raises Refused.
+
+    Which destinations there were, only the deliveries know: any name may be one.
+    """
     if source is not None and source not in sources:
         raise Refused("source", _unknown("source", source, sources))
     if state is not None:
         state = chosen("state", _STATES[dataset], state)
+    if destination is not None and dataset is Dataset.EVENTS:
+        raise Refused("destination", "events have none: ask for deliveries")
     for each in types:
         if not each or "*" in each[:-1]:
-            raise Refused("type", f'{each!r}: "*" may only stand at the end, as in "issues.*"')
-    return Filter(source, tuple(sorted(set(types))), state)
+            raise Refused("types", f'{each!r}: "*" may only stand at the end, as in "issues.*"')
+    return Filter(source, tuple(sorted(set(types))), state, destination)
 
 
 def read_range(since: str | None, until: str | None, now: int) -> Range:

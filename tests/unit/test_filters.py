@@ -2,8 +2,10 @@
 
 import pytest
 
-from ingest.export.filters import (
+from ingest.export.formats import Format
+from ingest.filters import (
     SETTLED_MS,
+    Dataset,
     Filter,
     Range,
     Refused,
@@ -12,8 +14,6 @@ from ingest.export.filters import (
     read_range,
     spelled,
 )
-from ingest.export.formats import Format
-from ingest.export.schema import Dataset
 
 NOW = 1_795_000_000_000  # 2026-11-18
 HOUR_MS = 3_600_000
@@ -33,8 +33,8 @@ def test_a_filter_says_the_same_whatever_the_order_of_its_types() -> None:
         ({"source": "x"}, "source", "one of: github, stripe"),
         ({"state": "dispached"}, "state", 'did you mean "dispatched"'),
         ({"state": "dead"}, "state", "one of: dispatched, stored, unmatched"),
-        ({"types": ["*.opened"]}, "type", "at the end"),
-        ({"types": [""]}, "type", "''"),
+        ({"types": ["*.opened"]}, "types", "at the end"),
+        ({"types": [""]}, "types", "''"),
     ],
     ids=str,
 )
@@ -42,6 +42,14 @@ def test_a_bad_filter_is_refused(words: dict[str, str], field: str, reason: str)
     with pytest.raises(Refused, match=reason) as refused:
         read_filter(Dataset.EVENTS, sources=SOURCES, **words)
     assert refused.value.field == field
+
+
+def test_only_deliveries_have_a_destination() -> None:
+    wanted = read_filter(Dataset.DELIVERIES, destination="billing", sources=SOURCES)
+    assert wanted == Filter(destination="billing")
+    with pytest.raises(Refused, match="ask for deliveries") as refused:
+        read_filter(Dataset.EVENTS, destination="billing", sources=SOURCES)
+    assert refused.value.field == "destination"
 
 
 def test_deliveries_have_states_of_their_own() -> None:

@@ -1,0 +1,152 @@
+"""An export that a schedule asks for again and again: what is new, once, whatever overlaps."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.export import export
+from ingest.jobs.context import JobContext
+from ingest.jobs.states import JobState
+from ingest.jobs.workflow import Call, Work
+from ingest.queue import publish_jobs
+from ingest.store import jobs
+from tests.actors.job_rig import JobRig
+from tests.actors.rig import Rig
+from tests.store import making
+from tests.store.making import execute, now_ms
+
+MINUTE = 60_000
+
+
+@pytest.fixture
+def rigged(rig: Rig) -> JobRig:
+    rig.config("")
+    return JobRig(rig)
+
+
+def hourly(folder: Path, **words: str) -> Call:
+    """What a schedule makes, each time the same."""
+    kwargs = {"to": str(folder), "format": "jsonl", "since": "last", **words}
+    return Call("export", (), kwargs, "jobs")
+
+
+def events(rigged: JobRig, minutes_ago: int, count: int = 3) -> list[str]:
+    at = now_ms() - minutes_ago * MINUTE
+    return [event.id for event in making.stored(rigged.database, count, received_at=at)]
+
+
+def exported(folder: Path) -> Counter[str]:
+    """How often each event's id is in the files."""
+    lines = [line for file in folder.rglob("*.jsonl") for line in file.read_text().splitlines()]
+    return Counter(json.loads(line)["id"] for line in lines)
+
+
+def manifests(folder: Path) -> int:
+    return len(list((folder / "_exports").glob("*.json")))
+
+
+def test_a_first_run_exports_all_but_the_last_minute(rigged: JobRig, tmp_path: Path) -> None:
+    with rigged.rig.worker() as broker:
+        first = events(rigged, minutes_ago=30)
+        rigged.result(rigged.result(rigged.make(hourly(tmp_path), broker=broker)[0])["ended_by"])
+        assert exported(tmp_path) == Counter(first)
+        # The place knows until when its last export is: what is newer is what comes after.
+        (manifest,) = (tmp_path / "_exports").glob("*.json")
+        ended = json.loads(manifest.read_text())["range"]["until"]
+        assert now_ms() - ended < 2 * MINUTE, "all but the last minute"
+
+
+def test_what_is_not_a_minute_old_comes_with_a_later_run(rigged: JobRig, tmp_path: Path) -> None:
+    young = events(rigged, minutes_ago=0)
+    with rigged.rig.worker() as broker:
+        (job_id,) = rigged.make(hourly(tmp_path), broker=broker)
+        assert rigged.result(job_id) == {"rows": 0}
+        for event_id in young:  # a minute later, as far as ids tell
+            old = making.new_id(now_ms() - 2 * MINUTE)
+            moved(rigged, event_id, old)
+        (job_id,) = rigged.make(hourly(tmp_path), broker=broker)
+        assert rigged.result(rigged.result(job_id)["ended_by"])["rows"] == len(young)
+
+
+def moved(rigged: JobRig, event_id: str, to: str) -> None:
+    """Give an event another time."""
+    columns = "event_id, headers, query, content_type, body, body_sha256"
+    names = "source, type, state, received_at, stored_at, wake_at, trace_id"
+    copy = f"INSERT INTO events (id, {names}) SELECT :to, {names} FROM events WHERE id = :id"
+    execute(rigged.database, copy, id=event_id, to=to)
+    payload = columns.replace("event_id", ":to")
+    execute(
+        rigged.database,
+        f"INSERT INTO payloads ({columns}) SELECT {payload} FROM payloads WHERE event_id = :id",
+        id=event_id,
+        to=to,
+    )
+    execute(rigged.database, "DELETE FROM payloads WHERE event_id = :id", id=event_id)
+    execute(rigged.database, "DELETE FROM events WHERE id = :id", id=event_id)
+
+
+def test_nothing_new_is_a_success_that_leaves_nothing_behind(
+    rigged: JobRig, tmp_path: Path
+) -> None:
+    """Or a schedule of every minute leaves half a million manifests of nothing a year."""
+    events(rigged, minutes_ago=30)
+    with rigged.rig.worker() as broker:
+        rigged.result(rigged.result(rigged.make(hourly(tmp_path), broker=broker)[0])["ended_by"])
+        for _ in range(3):
+            (job_id,) = rigged.make(hourly(tmp_path), broker=broker)
+            assert rigged.result(job_id) == {"rows": 0}
+    assert manifests(tmp_path) == 1
+
+
+def test_runs_that_overlap_write_nothing_twice_and_none_fails(
+    rigged: JobRig, tmp_path: Path
+) -> None:
+    """The first has planned and not begun; what it plans, only one of them writes."""
+    wanted = [*events(rigged, minutes_ago=30), *events(rigged, minutes_ago=60 * 24 + 30)]
+    with rigged.rig.worker() as broker:
+        runs = [rigged.make(hourly(tmp_path), broker=broker)[0] for _ in range(5)]
+        results = [rigged.result(run) for run in runs]
+        ended = {result["ended_by"] for result in results if "ended_by" in result}
+        for job_id in ended:
+            rigged.result(job_id)
+    assert exported(tmp_path) == Counter(wanted)
+    states = {row.state for row in jobs.list_jobs(rigged.database, limit=100)}
+    assert states == {JobState.SUCCESS}
+
+
+def test_a_run_that_finds_one_under_way_lets_it_go_on(rigged: JobRig, tmp_path: Path) -> None:
+    """And one whose jobs were cancelled is taken up by the next, under its own name."""
+    wanted = events(rigged, minutes_ago=30)
+    with rigged.rig.runtime() as runtime:
+        made: list[list[str]] = []
+
+        def run() -> dict[str, Any]:
+            """One run that enqueues nothing for a worker: its jobs lie there."""
+
+            def make(work: Work, on_error: Call | None, _key: str) -> list[str]:
+                made.append(rigged.make(work, on_error=on_error))
+                return made[-1]
+
+            context = JobContext(making.new_id(), "export", database=runtime.database, make=make)
+            return export(context, **hourly(tmp_path).kwargs)
+
+        first, again = run(), run()
+        assert again == first
+        assert len(made) == 1
+        jobs.cancel(rigged.database, made[0][0])
+        taken_up = run()
+    assert taken_up["export"] == first["export"]
+    assert taken_up["ended_by"] != first["ended_by"]
+    with rigged.rig.worker() as broker:
+        publish_jobs(broker, rigged.due())
+        rigged.result(taken_up["ended_by"])
+    assert exported(tmp_path) == Counter(wanted)
+
+
+def test_a_source_that_has_sent_nothing_yet_is_no_mistake(rigged: JobRig, tmp_path: Path) -> None:
+    with rigged.rig.worker() as broker:
+        (job_id,) = rigged.make(hourly(tmp_path, source="github"), broker=broker)
+        assert rigged.result(job_id) == {"rows": 0}
