@@ -1,12 +1,14 @@
 """Real events of each provider, for ``hookkeeper send`` and for trying things out.
 
 One JSON file an event, with its source and licence in it. ``headers`` holds what the provider
-sends beside signature, type and id; those are made by ``ingest.verify.sign``.
+sends beside signature, type and id; those are made by ``ingest.signing``.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final
@@ -16,6 +18,7 @@ import orjson
 from ingest.errors import NotFound
 
 _SUFFIX: Final = ".json"
+_ODD: Final = re.compile(r"[^A-Za-z0-9._-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +30,41 @@ class Sample:
     headers: tuple[tuple[str, str], ...]
 
 
+def providers() -> list[str]:
+    """Name the providers that there are samples of, sorted."""
+    folders = resources.files("ingest.samples").iterdir()
+    return sorted(folder.name for folder in folders if samples(folder.name))
+
+
 def samples(provider: str) -> list[str]:
     """Name the samples of a provider, sorted; [] where there are none."""
+    return list(_names(provider))
+
+
+@cache
+def _names(provider: str) -> tuple[str, ...]:
     folder = _folder(provider)
     if folder is None:
-        return []
+        return ()
     files = (file.name for file in folder.iterdir())
-    return sorted(name.removesuffix(_SUFFIX) for name in files if name.endswith(_SUFFIX))
+    return tuple(sorted(name.removesuffix(_SUFFIX) for name in files if name.endswith(_SUFFIX)))
 
 
 def sample(provider: str, name: str) -> Sample:
-    """Read one sample by its name or, with dots for slashes, its type. Raises NotFound."""
-    wanted = name.replace("/", ".")
-    folder = _folder(provider)
-    if folder is None or wanted not in samples(provider):
-        known = ", ".join(samples(provider)) or "none"
+    """Read one sample by its name or its type, of which it has all but the odd characters.
+
+    Raises NotFound, which lists those there are.
+    """
+    wanted = _ODD.sub(".", name)
+    if wanted not in _names(provider):
+        known = ", ".join(_names(provider)) or "none"
         raise NotFound(f"there is no sample {name!r} of {provider}; there are: {known}")
+    return _read(provider, wanted)
+
+
+@cache
+def _read(provider: str, wanted: str) -> Sample:
+    folder = resources.files("ingest.samples").joinpath(provider)
     row = orjson.loads(folder.joinpath(wanted + _SUFFIX).read_bytes())
     body = row["body"]
     return Sample(

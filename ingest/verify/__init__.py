@@ -1,8 +1,8 @@
 """Who sent this? Providers as data, schemes as pure functions, a verdict as a value.
 
 ``verify(provider, request, secrets, now)`` reads no clock, no file and no network, raises
-nothing, and says yes only to a proof. ``catalogue.toml`` describes the providers in words that
-``provider.py`` defines; ``families/`` holds what the words mean.
+nothing, and says yes only to a proof. ``catalogue/`` describes the providers in words that
+``entry.py`` defines; ``families/`` and ``builders/`` hold what the words mean.
 """
 
 from ingest.verify.catalogue import load_catalogue

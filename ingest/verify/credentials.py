@@ -10,14 +10,30 @@ _ALWAYS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x
 
 
 def credential_headers(provider: Provider) -> frozenset[str]:
-    """Lower-case names. Signatures are no credentials: they open nothing but their own request."""
-    if provider.family not in ("token", "basic"):
+    """Lower-case names. Signatures are no credentials: they open nothing but their own request.
+
+    Not even one that stands in Authorization (Microsoft Teams): kept as a digest, it could not be
+    verified again.
+    """
+    named = {name.lower() for name in provider.header}
+    if provider.family in ("token", "basic") or _bearer(provider):
+        return _ALWAYS | provider.credential_headers | named
+    if provider.family == "none":
         return _ALWAYS | provider.credential_headers
-    bearers = {name.lower() for name in provider.header}
-    return _ALWAYS | provider.credential_headers | bearers
+    return (_ALWAYS - named) | provider.credential_headers
+
+
+def _bearer(provider: Provider) -> bool:
+    """Whether its signature is a token that opens any request, whatever that holds."""
+    bound = (provider.body_claim, provider.detached, provider.builder) != (None, None, None)
+    return provider.family == "jwt" and not bound
 
 
 def credential_query(provider: Provider) -> frozenset[str]:
     """Names of query parameters, as spelled in the URL."""
-    token = {provider.query} if provider.query is not None else set()
+    token = {
+        atom.name
+        for atom in provider.signature
+        if provider.family == "token" and atom.place == "query"
+    }
     return provider.credential_query | token

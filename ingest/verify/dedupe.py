@@ -13,7 +13,7 @@ DedupeMode = Literal["provider", "body", "off"]
 
 def dedupe_key(
     source: str,
-    provider: Provider,  # noqa: ARG001 -- part of the agreed call; what it says is in `verified`
+    provider: Provider,
     verified: Verified,
     body_sha256: bytes,
     mode: DedupeMode,
@@ -22,7 +22,8 @@ def dedupe_key(
 
     ``provider``: the provider's id where it is signed. An id that is not (a header of GitHub or
     Shopify) could be changed by whoever replays the body, so it counts only together with the
-    body's digest. No id: None. ``body``: the body's digest alone. ``off``: None.
+    body's digest; so does one that several events share. No id: None. ``body``: the body's digest
+    alone. ``off``: None.
     """
     if mode == "off":
         return None
@@ -31,7 +32,7 @@ def dedupe_key(
     if verified.event_id is None:
         return None
     event_id = verified.event_id.encode()
-    if verified.id_signed:
+    if verified.id_signed and not provider.id_repeats:
         return _key(b"id", source, event_id, b"")
     return _key(b"id+body", source, event_id, body_sha256)
 

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import email.utils
 import re
 from typing import Final
 
 from ingest.verify.places import Reading
-from ingest.verify.provider import Provider, TimestampFormat
+from ingest.verify.provider import Provider
 from ingest.verify.request import Reason, Rejected
+from ingest.verify.words import TimestampFormat
 
 _DIGITS: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
-#: RFC 3339 with any number of fractional digits; the offset is needed, or the time means nothing.
+#: RFC 3339 with any number of fractional digits. Without an offset it is UTC, as Orb sends it.
 _RFC3339: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)?", re.ASCII
 )
+
+_RFC2822: Final = re.compile(
+    r"([A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d ([+-]\d{4}|GMT|UTC)", re.ASCII
+)
+
+#: Of ``auto``: as milliseconds 1973, as seconds the year 5138.
+_LEAST_MS: Final = 10**11
 
 
 def check_freshness(provider: Provider, reading: Reading, now: int | None) -> Rejected | None:
@@ -29,23 +38,33 @@ def check_freshness(provider: Provider, reading: Reading, now: int | None) -> Re
             f"the signed timestamp is missing or not of the format {provider.timestamp_format!r}",
         )
     age = (now - sent_at) / 1_000
-    if abs(age) <= provider.tolerance_seconds:
+    side, most = ("ago", provider.tolerance_seconds) if age > 0 else ("from now", _ahead(provider))
+    if abs(age) <= most:
         return None
-    side = "ago" if age > 0 else "from now"
     return Rejected(
         Reason.STALE_TIMESTAMP,
-        f"signed {abs(age):.0f} s {side}; at most {provider.tolerance_seconds} s are allowed. "
+        f"signed {abs(age):.0f} s {side}; at most {most} s are allowed. "
         "An old request sent again, or a clock that is wrong.",
     )
+
+
+def _ahead(provider: Provider) -> int:
+    """How many seconds the sender's clock may be ahead of ours."""
+    ahead = provider.future_seconds
+    return provider.tolerance_seconds if ahead is None else ahead
 
 
 def to_ms(text: str, timestamp_format: TimestampFormat) -> int | None:
     """Milliseconds since the epoch, or None where the text is not of the format. Never raises."""
     if timestamp_format == "iso8601":
         return _from_rfc3339(text)
+    if timestamp_format == "rfc2822":
+        return _from_rfc2822(text)
     if not _DIGITS.fullmatch(text):
-        return None
-    return int(text) * 1_000 if timestamp_format == "s" else int(text)
+        return _from_date(text) if timestamp_format == "auto" else None
+    number = int(text)
+    in_seconds = timestamp_format == "s" or (timestamp_format == "auto" and number < _LEAST_MS)
+    return number * 1_000 if in_seconds else number
 
 
 def to_text(now: int, timestamp_format: TimestampFormat) -> str:
@@ -53,7 +72,26 @@ def to_text(now: int, timestamp_format: TimestampFormat) -> str:
     if timestamp_format == "iso8601":
         moment = dt.datetime.fromtimestamp(now / 1_000, dt.UTC)
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return str(now // 1_000 if timestamp_format == "s" else now)
+    if timestamp_format == "rfc2822":
+        return email.utils.formatdate(now // 1_000, usegmt=True)
+    return str(now if timestamp_format == "ms" else now // 1_000)
+
+
+def _from_date(text: str) -> int | None:
+    found = _from_rfc3339(text)
+    return _from_rfc2822(text) if found is None else found
+
+
+def _from_rfc2822(text: str) -> int | None:
+    """Read a date of RFC 2822 or RFC 9110 (``Date:``); without an offset it means nothing."""
+    if not _RFC2822.fullmatch(text):
+        return None
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+        # -0000 is UTC told from an unknown place, and parses as no offset at all.
+        return int(moment.replace(tzinfo=moment.tzinfo or dt.UTC).timestamp()) * 1_000
+    except (ValueError, OverflowError):
+        return None
 
 
 def _from_rfc3339(text: str) -> int | None:
@@ -62,7 +100,7 @@ def _from_rfc3339(text: str) -> int | None:
         return None
     date, time, fraction, offset = parts.groups()
     try:
-        moment = dt.datetime.fromisoformat(f"{date}T{time}{offset.upper()}")
+        moment = dt.datetime.fromisoformat(f"{date}T{time}{(offset or 'Z').upper()}")
         whole = int(moment.timestamp())
     except (ValueError, OverflowError):
         return None

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ingest.handshake import Response, answer
+from ingest.verify.handshakes.acknowledging import acknowledgement
+from ingest.verify.handshakes.answering import answer
+from ingest.verify.handshakes.configured import read_config
+from ingest.verify.handshakes.response import Response
+from ingest.verify.key_set import NO_KEYS, KeySet, read_document
 from ingest.verify.provider import Provider
 from ingest.verify.request import Reason, Rejected, Request, Secret, Verified
 from ingest.verify.verification import verify
@@ -26,7 +32,7 @@ class _Line(BaseModel):
     provider: str
     method: str = "POST"
     url: str = ""
-    headers: dict[str, str | list[str]] = Field(default_factory=dict)
+    headers: dict[str, str | list[str]] | list[list[str]] = Field(default_factory=dict)
     body: str | None = None
     body_encoding: Literal["utf8", "base64"] = "utf8"
     secret: str | None = None
@@ -38,16 +44,23 @@ class _Line(BaseModel):
 
     def request(self) -> Request:
         """Build the request. Raises ValueError where the body is not what its encoding says."""
-        headers = tuple(
-            (name, value)
-            for name, values in self.headers.items()
-            for value in ([values] if isinstance(values, str) else values)
-        )
         text = self.body or ""
         body = _utf8(text) if self.body_encoding == "utf8" else _decode(text)
-        return Request(self.method, self.url, headers, body)
+        return Request(self.method, self.url, tuple(self._pairs()), body)
 
-    def keys(self) -> list[Secret]:
+    def _pairs(self) -> Iterator[tuple[str, str]]:
+        """The headers by name, of which one may have several values; or a list of pairs."""
+        if isinstance(self.headers, dict):
+            for name, values in self.headers.items():
+                yield from (
+                    (name, each) for each in ([values] if isinstance(values, str) else values)
+                )
+            return
+        for pair in self.headers:
+            name, value = pair
+            yield name, value
+
+    def secrets_given(self) -> list[Secret]:
         """Collect every secret of the line."""
         values = [self.secret, self.public_key, *(self.secrets or [])]
         return [Secret("line", _utf8(value)) for value in values if value is not None]
@@ -72,15 +85,41 @@ def verify_line(line: object, catalogue: Mapping[str, Provider]) -> dict[str, An
     if provider is None:
         unknown = Rejected(Reason.UNKNOWN_PROVIDER, f"no provider {parsed.provider!r} is known")
         return _verdict(name, unknown)
-    chosen = _with_options(provider, parsed.options or {})
-    return _verdict(name, verify(chosen, request, parsed.keys(), _ms(parsed.now)))
+    given = parsed.options or {}
+    chosen = _with_options(provider, given)
+    verdict = verify(
+        chosen,
+        request,
+        parsed.secrets_given(),
+        _ms(parsed.now),
+        options={word: value for word, value in given.items() if isinstance(value, str)},
+        keys=_keys(given if "secret" not in chosen.content.atoms else _with_key(given, parsed)),
+    )
+    return _verdict(name, verdict)
+
+
+def _with_key(options: Mapping[str, Any], line: _Line) -> Mapping[str, Any]:
+    """Take ``public_key`` for the key that would have been fetched, where a secret is signed."""
+    return options if line.public_key is None else {"certificate_pem": line.public_key, **options}
 
 
 def _with_options(provider: Provider, options: Mapping[str, Any]) -> Provider:
     tolerance = options.get("tolerance")
     if type(tolerance) is not int or tolerance <= 0:
         return provider
-    return provider.model_copy(update={"tolerance_seconds": tolerance})
+    others = tuple(_with_options(each, options) for each in provider.alternatives)
+    return provider.model_copy(update={"tolerance_seconds": tolerance, "alternatives": others})
+
+
+def _keys(options: Mapping[str, Any]) -> KeySet:
+    """Take keys that would have been fetched, from wherever, as the line gives them."""
+    certificate, keys = options.get("certificate_pem"), options.get("jwks")
+    if isinstance(certificate, str):
+        return KeySet(anywhere=read_document(_utf8(certificate)))
+    if isinstance(keys, dict):
+        with contextlib.suppress(orjson.JSONEncodeError):  # a number of more than 64 bits
+            return KeySet(anywhere=read_document(orjson.dumps(keys)))
+    return NO_KEYS
 
 
 def _handshake(
@@ -88,11 +127,17 @@ def _handshake(
 ) -> dict[str, Any] | None:
     if provider is None:
         return None
-    secret = config.get("secret")
-    secrets = [Secret("line", _utf8(secret))] if isinstance(secret, str) else []
+    options, secrets = read_config(provider, config)
     told = config.get("now")
-    clock = told if isinstance(told, int | float) and 0 <= told <= _LAST_SECOND else now
-    response = answer(provider, request, config, secrets, _ms(clock))
+    clock = _ms(told if isinstance(told, int | float) and 0 <= told <= _LAST_SECOND else now)
+    keys = _keys(config)
+    response = answer(provider, request, options, secrets, clock, keys=keys, assumed=True)
+    if response is None and provider.success_body:  # no handshake, but an event with own words
+        verdict = verify(provider, request, secrets, clock, keys=keys) if secrets else None
+        if isinstance(verdict, Rejected):
+            response = Response(provider.failure_status, (), b"")
+        else:
+            response = acknowledgement(provider, request)
     return None if response is None else _shown(response)
 
 

@@ -77,6 +77,8 @@ class Reason(enum.StrEnum):
     MALFORMED_TIMESTAMP = "malformed_timestamp"
     STALE_TIMESTAMP = "stale_timestamp"
     NO_SECRET = "no_secret"  # noqa: S105 -- a reason, not a secret
+    KEY_UNAVAILABLE = "key_unavailable"  # the provider publishes it, and it could not be fetched
+    LEARNING_CLOSED = "learning_closed"  # a handshake says a secret that nobody asked for
     UNKNOWN_PROVIDER = "unknown_provider"
     MALFORMED_LINE = "malformed_line"
 

@@ -12,39 +12,60 @@ from ingest.verify.families import (
     Matches,
     Outcome,
     basic_auth,
-    hmac_signature,
+    json_web_token,
+    keyed_digest,
+    public_key,
     standard_webhooks,
     static_token,
 )
 from ingest.verify.freshness import check_freshness
+from ingest.verify.key_set import NO_KEYS, KeySet
 from ingest.verify.places import Reading
-from ingest.verify.provider import Family, Provider
+from ingest.verify.provider import Provider
+from ingest.verify.published import OWN_KEYS, knows_keys
 from ingest.verify.request import Reason, Rejected, Request, Secret, Verified
+from ingest.verify.words import Family
 
 _FAMILIES: Final[Mapping[Family, Callable[[Provider, Reading, Sequence[Secret]], Outcome]]] = (
     MappingProxyType(
         {
-            "hmac": hmac_signature.match,
+            "hmac": keyed_digest.match,
+            "hash": keyed_digest.match,
             "standard_webhooks": standard_webhooks.match,
+            "ed25519": public_key.match,
+            "ecdsa": public_key.match,
+            "rsa": public_key.match,
+            "jwt": json_web_token.match,
             "token": static_token.match,
             "basic": basic_auth.match,
         }
     )
 )
+_NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def verify(
-    provider: Provider, request: Request, secrets: Sequence[Secret], now: int | None
+    provider: Provider,
+    request: Request,
+    secrets: Sequence[Secret],
+    now: int | None,
+    *,
+    options: Mapping[str, str] = _NO_OPTIONS,
+    keys: KeySet = NO_KEYS,
 ) -> Verified | Rejected:
     """Whether the request was made by someone who holds one of the secrets. Never raises.
 
     ``now`` is in ms; None leaves timestamps unchecked (and takes a secret that has an end as
-    ended). Every secret and every signature is compared, in constant time. The timestamp is
-    judged after the signature: before, it is anybody's word.
+    ended). ``options`` are the source's; ``keys`` those that were fetched: where another is
+    needed, the verdict is a ``NeedsKey``. Every secret and every signature is compared, in
+    constant time. The timestamp is judged after the signature: before, it is anybody's word.
     """
-    reading = Reading(request)
+    reading = Reading(request, options=options, keys=keys, now=now)
+    provider = provider.scheme_of(reading)
     if provider.family == "none":
         return _describe(provider, reading, None)
+    if not secrets and knows_keys(provider, reading):
+        secrets = (OWN_KEYS,)
     outcome = _FAMILIES[provider.family](provider, reading, secrets)
     if isinstance(outcome, Rejected):
         return outcome

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from ingest.verify.content import wire
 from ingest.verify.families import Outcome
 from ingest.verify.families.static_token import same, sent_header
-from ingest.verify.keys import usable
 from ingest.verify.places import Reading
 from ingest.verify.provider import Provider
 from ingest.verify.request import Reason, Rejected, Secret
+from ingest.verify.usable import usable
 
 
 def match(provider: Provider, reading: Reading, secrets: Sequence[Secret]) -> Outcome:

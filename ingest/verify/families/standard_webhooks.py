@@ -13,8 +13,10 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from ingest.verify.carrier import Carried
-from ingest.verify.families import Outcome, hmac_signature
+from ingest.verify.carrier import Carried, read_carrier
+from ingest.verify.claims import Claim, signed_content, without_prefix
+from ingest.verify.families import Outcome
+from ingest.verify.families.keyed_digest import match_claims
 from ingest.verify.keys import PUBLIC_KEY_PREFIX, decode_base64, decode_public_key
 from ingest.verify.places import Reading
 from ingest.verify.provider import Provider
@@ -26,33 +28,43 @@ _SIGNATURE_BYTES: Final = 64
 
 def match(provider: Provider, reading: Reading, secrets: Sequence[Secret]) -> Outcome:
     """Each secret against the signatures of its own kind only."""
-    carried = hmac_signature.carry(provider, reading)
+    carried = read_carrier(provider, reading)
     if isinstance(carried, Rejected):
         return carried
-    content = hmac_signature.signed_content(provider, reading)
+    content = signed_content(provider, reading)
     if isinstance(content, Rejected):
         return content
-    symmetric = hmac_signature.well_formed(provider, carried)
+    symmetric = [text for item in carried.items if (text := without_prefix(provider, item))]
     asymmetric = _asymmetric(carried)
-    if isinstance(symmetric, Rejected):
+    claimed = [Claim(symmetric, [content])]
+    outcome = match_claims(provider, provider.algorithm, claimed, secrets, reading)
+    if isinstance(outcome, Rejected):
         if not asymmetric:
-            return symmetric
-        symmetric = []
+            return outcome
+        outcome = [False for _ in secrets]
     return [
-        _match_public_key(secret, asymmetric, content)
+        _match_public_key(secret, asymmetric, content[0])
         if secret.value.startswith(PUBLIC_KEY_PREFIX)
-        else hmac_signature.match_signatures(provider, symmetric, content, [secret])[0]
-        for secret in secrets
+        else matched
+        for secret, matched in zip(secrets, outcome, strict=True)
     ]
 
 
 def _asymmetric(carried: Carried) -> list[bytes]:
     decoded = [
         _decode_signature(signature.encode("ascii"))
-        for signature in carried.signatures(_ASYMMETRIC_PREFIX)
+        for signature in _with_prefix(carried)
         if signature.isascii()
     ]
     return [signature for signature in decoded if signature is not None]
+
+
+def _with_prefix(carried: Carried) -> list[str]:
+    return [
+        item.removeprefix(_ASYMMETRIC_PREFIX)
+        for item in carried.items
+        if item.startswith(_ASYMMETRIC_PREFIX)
+    ]
 
 
 def _decode_signature(text: bytes) -> bytes | None:

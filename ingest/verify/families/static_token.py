@@ -6,19 +6,27 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
+from ingest.verify.carrier import carrier_of
+from ingest.verify.claims import without_prefix
 from ingest.verify.content import wire
 from ingest.verify.families import Outcome
-from ingest.verify.places import Atom, Reading, sole
+from ingest.verify.places import Reading, sole
 from ingest.verify.provider import Provider
 from ingest.verify.request import Reason, Rejected, Secret
 
 
 def match(provider: Provider, reading: Reading, secrets: Sequence[Secret]) -> Outcome:
-    """Compare the one token that came with every secret."""
+    """Compare the one token that came, or that of every item of a batch, with every secret."""
     sent = _sent(provider, reading)
     if isinstance(sent, Rejected):
         return sent
-    return [same(secret.value, sent) if secret.value.strip() else None for secret in secrets]
+    return [_known(secret.value, sent) if secret.value.strip() else None for secret in secrets]
+
+
+def _known(secret: bytes, sent: Sequence[Sequence[bytes]]) -> bool:
+    """Whether each of the tokens, in one of its spellings, is the secret."""
+    compared = [[same(secret, spelled) for spelled in token] for token in sent]
+    return all(map(any, compared))
 
 
 def same(secret: bytes, sent: bytes) -> bool:
@@ -39,18 +47,33 @@ def sent_header(provider: Provider, reading: Reading) -> str | Rejected:
     return Rejected(Reason.MISSING_SIGNATURE, f"the request carries no {names} header")
 
 
-def _sent(provider: Provider, reading: Reading) -> bytes | Rejected:
-    if provider.query is not None:
-        value = reading.read(Atom("query", provider.query))
-        found: str | Rejected = value or Rejected(
-            Reason.MISSING_SIGNATURE, f"the URL carries no {provider.query} parameter"
-        )
-    else:
-        found = sent_header(provider, reading)
+def _sent(provider: Provider, reading: Reading) -> Sequence[Sequence[bytes]] | Rejected:
+    """Spell every token as it came, and without a prefix that it may have."""
+    found = _read(provider, reading)
     if isinstance(found, Rejected):
         return found
-    if not found.startswith(provider.prefix):
-        return Rejected(
-            Reason.MALFORMED_SIGNATURE, f"the token does not begin with {provider.prefix!r}"
-        )
-    return wire(found.removeprefix(provider.prefix))
+    spelled = [_spelled(provider, each) for each in found]
+    if all(spelled):
+        return spelled
+    return Rejected(
+        Reason.MALFORMED_SIGNATURE, f"the token does not begin with {provider.prefix!r}"
+    )
+
+
+def _spelled(provider: Provider, sent: str) -> Sequence[bytes]:
+    """Either may be the secret: some customers write the whole header down (``Bearer abc``)."""
+    token = without_prefix(provider, sent)
+    if token is None:
+        return ()
+    return [wire(each) for each in dict.fromkeys((sent.removeprefix(provider.prefix), token))]
+
+
+def _read(provider: Provider, reading: Reading) -> Sequence[str] | Rejected:
+    if provider.header:
+        value = sent_header(provider, reading)
+        return value if isinstance(value, Rejected) else [value]
+    read = reading.read_each if provider.every_item else reading.read_one
+    for atom in provider.signature:
+        if found := read(atom):
+            return found
+    return Rejected(Reason.MISSING_SIGNATURE, f"the request carries no {carrier_of(provider)}")

@@ -7,8 +7,8 @@ import pytest
 
 from ingest.verify import Request, Secret, Verified, custom_provider, load_catalogue, verify
 from ingest.verify.cleaning import clean, clean_id
-from ingest.verify.sign import sign
 from tests.unit.verify.genuine import NOW, SECRET, SENDERS, secret
+from tests.unit.verify.our_signing import sign_body
 
 FORM = ("content-type", "application/x-www-form-urlencoded")
 
@@ -22,7 +22,7 @@ def _described(
 ) -> Verified:
     provider = load_catalogue()[name]
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    made = sign(provider, raw, SECRET, NOW, event_type, event_id)
+    made = sign_body(provider, raw, SECRET, NOW, event_type, event_id)
     verdict = verify(provider, Request("POST", "/", (*headers, *made), raw), [secret()], NOW)
     assert isinstance(verdict, Verified)
     return verdict
@@ -88,7 +88,7 @@ def test_a_type_taken_from_a_signed_header_counts_as_signed() -> None:
         "event_id": "header:X-Id",
     }
     provider = custom_provider("acme", scheme)
-    headers = sign(provider, b"{}", b"s", NOW, "made", "1")
+    headers = sign_body(provider, b"{}", b"s", NOW, "made", "1")
     verdict = verify(
         provider, Request("POST", "/", tuple(headers), b"{}"), [Secret("s", b"s")], NOW
     )

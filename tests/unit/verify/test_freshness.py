@@ -4,8 +4,8 @@ import pytest
 
 from ingest.verify import Reason, Rejected, Request, Secret, Verified, custom_provider, verify
 from ingest.verify.freshness import to_ms, to_text
-from ingest.verify.provider import TimestampFormat
-from ingest.verify.sign import sign
+from ingest.verify.words import TimestampFormat
+from tests.unit.verify.our_signing import sign_body
 
 NOW = 1_760_000_000_000
 
@@ -20,7 +20,20 @@ NOW = 1_760_000_000_000
         ("iso8601", "2025-10-09t08:53:20z", NOW),
         ("iso8601", "2025-10-09T10:53:20+02:00", NOW),
         ("iso8601", "2025-10-09T08:53:20.123456789Z", NOW + 123),
-        ("iso8601", "2025-10-09T08:53:20", None),
+        ("iso8601", "2025-10-09T08:53:20", NOW),  # Orb's own, which is UTC
+        ("iso8601", "2025-10-09T08:53:20.551", NOW + 551),
+        ("rfc2822", "Thu, 09 Oct 2025 08:53:20 GMT", NOW),
+        ("rfc2822", "Thu, 09 Oct 2025 10:53:20 +0200", NOW),
+        ("rfc2822", "9 Oct 2025 08:53:20 -0000", NOW),
+        ("rfc2822", "Thu, 39 Oct 2025 08:53:20 GMT", None),
+        ("rfc2822", "Thu, 09 Oct 2025 08:53:20", None),
+        ("rfc2822", "Thu, 09 Xyz 2025 08:53:20 GMT", None),
+        ("rfc2822", "1760000000", None),
+        ("auto", "1760000000", NOW),
+        ("auto", "1760000000000", NOW),
+        ("auto", "2025-10-09T08:53:20Z", NOW),
+        ("auto", "Thu, 09 Oct 2025 08:53:20 GMT", NOW),
+        ("auto", "yesterday", None),
         ("iso8601", "2025-13-09T08:53:20Z", None),
         ("iso8601", "2025-10-09T08:53:20+99:00", None),
         ("iso8601", "1760000000", None),
@@ -61,7 +74,7 @@ def test_a_users_scheme_is_held_to_its_own_tolerance(timestamp_format: str) -> N
             "tolerance_seconds": 5,
         },
     )
-    request = Request("POST", "/", tuple(sign(provider, b"{}", b"s", NOW)), b"{}")
+    request = Request("POST", "/", tuple(sign_body(provider, b"{}", b"s", NOW)), b"{}")
     secrets = [Secret("s", b"s")]
     assert isinstance(verify(provider, request, secrets, NOW + 5_000), Verified)
     for moment in (NOW + 6_000, NOW - 6_000):
@@ -91,7 +104,7 @@ def test_a_timestamp_inside_the_body_is_held_to_it_too(body: bytes, reason: Reas
             "tolerance_seconds": 60,
         },
     )
-    request = Request("POST", "/", tuple(sign(provider, body, b"s", NOW)), body)
+    request = Request("POST", "/", tuple(sign_body(provider, body, b"s", NOW)), body)
     verdict = verify(provider, request, [Secret("s", b"s")], NOW)
     assert (verdict.reason if isinstance(verdict, Rejected) else None) is reason
     assert isinstance(verify(provider, request, [Secret("s", b"s")], None), Verified)

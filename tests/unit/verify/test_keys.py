@@ -5,8 +5,9 @@ import base64
 import pytest
 
 from ingest.verify import custom_provider
-from ingest.verify.keys import decode_key, usable
-from ingest.verify.provider import SecretFormat
+from ingest.verify.keys import decode_key
+from ingest.verify.usable import usable
+from ingest.verify.words import SecretFormat
 
 KEY = bytes(range(24))
 BASE64 = base64.b64encode(KEY)
@@ -30,6 +31,9 @@ UNPADDED = base64.b64encode(bytes(32)).rstrip(b"=")
         ("whsec", BASE64, KEY),
         ("whsec", b"polar_whs_!", b"polar_whs_!"),
         ("whsec", b"whsec_", None),
+        ("whsec_utf8", b"whsec_" + BASE64, KEY),
+        ("whsec_utf8", BASE64, BASE64),
+        ("whsec_utf8", b"whsec_not base64!", None),
         ("whsec", b"whsec_not base64!", None),
         ("utf8", b"", None),
         ("utf8", b" \t\n", None),

@@ -8,6 +8,7 @@ import pytest
 from ingest.verify import load_catalogue
 from ingest.verify.lines import verify_line
 from tests.unit.verify.genuine import BODY, NOW, SECRET, SENDERS
+from tests.unit.verify.key_pair_senders import KEY_PAIR_SENDERS, certificate
 
 CHALLENGE = '{"type":"url_verification","challenge":"c"}'
 
@@ -54,6 +55,32 @@ def test_an_invalid_line_tells_the_reason() -> None:
         "event_type": None,
         "event_id": None,
     }
+
+
+def test_headers_may_be_pairs() -> None:
+    pairs = [list(pair) for pair in SENDERS["github"].request().headers]
+    assert _judge(_line(headers=pairs))["valid"] is True
+    twice = [*pairs, ["x-hub-signature-256", "sha256=" + "0" * 64]]
+    assert _judge(_line(headers=twice))["reason"] == "malformed_signature"
+
+
+def test_a_public_key_beside_a_signed_secret_is_the_senders() -> None:
+    """PayPal's webhook id is its secret; its certificate would have been fetched."""
+    sender = KEY_PAIR_SENDERS["paypal"]
+    sent = sender.send(sender.key, b"{}", NOW)
+    line = {
+        "provider": "paypal",
+        "headers": sent.headers,
+        "body": "{}",
+        "now": NOW // 1000,
+        "public_key": certificate(sender.key).decode(),
+    }
+    assert _judge({**line, "secret": "WH-1"})["valid"] is True
+    assert _judge({**line, "secret": "WH-2"})["valid"] is False
+    assert _judge({**line, "options": {"webhook_id": "WH-1"}})["valid"] is True
+    assert _judge({**line, "secret": "WH-1", "body": "{} "})["valid"] is False
+    elsewhere = {**sent.headers, "PAYPAL-CERT-URL": "https://paypal.com.evil.example/certs/C"}
+    assert _judge({**line, "secret": "WH-1", "headers": elsewhere})["valid"] is False
 
 
 def test_a_body_may_be_base64() -> None:
@@ -110,6 +137,8 @@ def test_the_provider_none_takes_everything() -> None:
         {"provider": 1},
         _line(headers=None),
         _line(headers={"a": 1}),
+        _line(headers=[["a"]]),
+        _line(headers=[["a", "b", "c"]]),
         _line(body=b"bytes"),
         _line(body_encoding="utf16"),
         _line(now="soon"),

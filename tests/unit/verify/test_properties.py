@@ -17,13 +17,13 @@ from ingest.verify import (
     verify,
 )
 from ingest.verify.lines import verify_line
-from ingest.verify.sign import sign
 from tests.unit.verify.genuine import NOW, SECRET, SENDERS
+from tests.unit.verify.our_signing import sign_body
 
 PROVIDERS = {
     **{name: sender.provider for name, sender in SENDERS.items()},
     "token": custom_provider("t", {"family": "token", "header": "X-Token"}),
-    "query": custom_provider("q", {"family": "token", "query": "token"}),
+    "query": custom_provider("q", {"family": "token", "signature": "query:token"}),
     "basic": custom_provider("b", {"family": "basic"}),
 }
 SIGNED = [name for name in SENDERS if name != "acme"]  # acme signs its URL too: see test_sign.py
@@ -67,7 +67,7 @@ secrets = st.lists(
 
 
 def _signed(provider: Provider, body: bytes, secret: bytes = SECRET) -> Request:
-    headers = sign(provider, body, secret, NOW, "thing.made", "id-1")
+    headers = sign_body(provider, body, secret, NOW, "thing.made", "id-1")
     return Request("POST", "/in/source", tuple(headers), body)
 
 

@@ -1,12 +1,14 @@
 """The words of a catalogue entry: what they may say, and what is refused."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
 from ingest.verify import Provider, custom_provider, load_catalogue
+from ingest.verify.builders import BUILDERS
 from ingest.verify.catalogue import parse_catalogue
+from ingest.verify.words import Builder
 
 HMAC = {"family": "hmac", "header": "X-Signature"}
 
@@ -17,9 +19,10 @@ def _refused(scheme: dict[str, Any]) -> str:
     return str(refusal.value)
 
 
-def test_the_catalogue_holds_the_providers_of_the_first_release() -> None:
-    shipped = {"github", "none", "shopify", "slack", "standardwebhooks", "stripe", "svix"}
-    assert set(load_catalogue()) == shipped
+def test_the_catalogue_holds_four_hundred_providers() -> None:
+    catalogue = load_catalogue()
+    assert len(catalogue) >= 400
+    assert {"github", "none", "shopify", "slack", "standardwebhooks", "stripe"} <= set(catalogue)
 
 
 def test_every_entry_links_its_documentation_and_is_sorted() -> None:
@@ -81,17 +84,21 @@ def test_standard_webhooks_under_other_header_names_is_three_words() -> None:
         ({**HMAC, "algorithm": "md4"}, "'sha1', 'sha256'"),
         ({**HMAC, "algorithm": "none"}, "'sha1', 'sha256'"),
         ({**HMAC, "encoding": "base32"}, "'hex'"),
-        ({"family": "rsa"}, "'hmac'"),
+        ({"family": "sms"}, "'hmac'"),
+        ({"family": "rsa"}, "header is missing"),
+        ({"family": "hash", "header": "S"}, "without {secret}"),
+        ({"family": "jwt", "header": "S"}, "token_algorithms is missing"),
+        ({**HMAC, "builder": "acme"}, "'adyen'"),
+        ({**HMAC, "signature": "query:sig"}, "keep one"),
+        ({**HMAC, "key_format": "pem"}, "means nothing"),
+        ({**HMAC, "algorithms": ["sha1"]}, "algorithm_place goes with"),
+        ({**HMAC, "algorithm": "keccak256"}, 'belongs to family = "hash"'),
         ({**HMAC, "content": "{ts}"}, "{body}"),
         ({**HMAC, "content": "static"}, "{body}"),
         ({**HMAC, "content": "{body}{nonce}"}, "no atom"),
         ({**HMAC, "content": "{body"}, "do not pair up"),
         ({**HMAC, "content": "{ts}.{body}"}, "timestamp must say where"),
         ({**HMAC, "content": "{id}.{body}"}, "event_id must say where"),
-        (
-            {**HMAC, "content": "{ts}.{body}", "timestamp": "body:time"},
-            "cannot be read from the body",
-        ),
         ({**HMAC, "timestamp": "header:X-Time"}, "not signed"),
         ({**HMAC, "tolerance_seconds": 60}, "needs timestamp"),
         ({**HMAC, "timestamp": "body:time", "tolerance_seconds": 0}, "greater than 0"),
@@ -102,16 +109,15 @@ def test_standard_webhooks_under_other_header_names_is_three_words() -> None:
             {**HMAC, "content": "{ts}.{body}", "timestamp": "signature:t"},
             'needs carrier = "pairs"',
         ),
-        ({**HMAC, "query": "token"}, "query belongs to"),
         ({**HMAC, "event_type": "type"}, "names no place"),
         ({**HMAC, "event_id": "{body:id}[-{header:X-Part}]"}, "mixes signed and unsigned"),
         ({**HMAC, "event_id": ["header:X-Id", "body:id"]}, "mixes signed and unsigned"),
         ({**HMAC, "failure_status": 200}, "greater than or equal to 400"),
         ({**HMAC, "success_status": 404}, "less than or equal to 299"),
         ({"family": "token"}, "name one of them"),
-        ({"family": "token", "header": "A", "query": "b"}, "name one of them"),
+        ({"family": "token", "header": "A", "signature": "query:b"}, "name one of them"),
         ({"family": "token", "header": "A", "algorithm": "sha1"}, "means nothing"),
-        ({"family": "basic", "query": "a"}, "query means nothing"),
+        ({"family": "basic", "signature": "query:a"}, "signature means nothing"),
         ({"family": "none", "header": "A"}, "checks nothing"),
         ({"family": "none", "timestamp": "header:A"}, "means nothing"),
     ],
@@ -126,3 +132,7 @@ def test_a_timestamp_inside_the_signed_body_needs_no_place_in_the_template() -> 
     """Linear signs a time in its body."""
     scheme = {**HMAC, "timestamp": "body:webhookTimestamp", "timestamp_format": "ms"}
     assert isinstance(custom_provider("linear", scheme), Provider)
+
+
+def test_every_builder_that_may_be_named_is_there() -> None:
+    assert set(BUILDERS) == set(get_args(Builder))

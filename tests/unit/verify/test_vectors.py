@@ -17,12 +17,17 @@ def _lines(name: str) -> list[dict[str, Any]]:
 
 
 SIGNATURES = _lines("signatures.jsonl")
+HANDSHAKES = _lines("handshakes.jsonl")
 STRICT = [line for line in SIGNATURES if line["strict"]]
 
 #: Where careful implementations differ: our verdict, and why.
 OURS = {
     "github-009": False,  # SHA-1 alone: GitHub advises against it
     "stripe-014": False,  # five minutes in the future: we check both ways, stripe-python one
+    "paddle_billing-010": False,  # six seconds old, where the SDK allows five
+    "mailgun-007": True,  # another body: Mailgun signs none of it
+    "mailgun-009": False,  # older than the official SDK's 900 s
+    "zoom-008": False,  # older than the customary 300 s
     "svix-008": True,  # svix-* and webhook-* mixed in one request, as Svix's own SDK takes it
 }
 
@@ -50,13 +55,21 @@ def test_every_provider_has_vectors_of_both_kinds(provider: str) -> None:
     assert verdicts == {"valid", "invalid"}
 
 
-def test_the_handshake_of_slack_is_answered_as_its_documentation_asks() -> None:
-    (line,) = _lines("handshakes.jsonl")
+@pytest.mark.parametrize("line", HANDSHAKES, ids=[line["id"] for line in HANDSHAKES])
+def test_a_handshake_is_answered_as_its_provider_asks(line: dict[str, Any]) -> None:
     answer = verify_line(line, load_catalogue())["response"]
-    expected = next(
-        each
-        for each in line["expect_response"]["any_of"]
-        if each["content_type"] == answer["headers"]["content-type"]
+    expected = line["expect_response"]
+    assert answer["status"] == expected["status"]
+    assert any(_fits(answer, each) for each in expected.get("any_of", [expected]))
+
+
+def _fits(answer: dict[str, Any], expected: dict[str, Any]) -> bool:
+    headers = {name.lower(): value for name, value in answer["headers"].items()}
+    wanted = {name.lower(): value for name, value in expected.get("headers", {}).items()}
+    kind = expected.get("content_type", "")
+    return (
+        headers.get("content-type", "").startswith(kind)
+        and wanted.items() <= headers.items()
+        and answer["body"] == expected.get("body", answer["body"])
+        and ("json" not in expected or json.loads(answer["body"]) == expected["json"])
     )
-    assert answer["status"] == line["expect_response"]["status"]
-    assert json.loads(answer["body"]) == expected["json"]

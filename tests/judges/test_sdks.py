@@ -1,0 +1,71 @@
+"""The official SDKs and Hookkeeper say the same of every request, whoever signed it.
+
+ops/test installs the SDKs. The clock of a judge stands where ours does.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+
+from tests.judges.judging import (
+    BODY_UNSIGNED,
+    TIMELESS,
+    changed,
+    disagreements,
+    last_month,
+)
+from tests.judges.messages import MESSAGES
+from tests.judges.panel import COMMANDS, Panel
+
+
+@cache
+def _known(what: str) -> list[tuple[str, str]]:
+    """Every SDK that verifies, or signs, with its language."""
+    found = []
+    for language, command in COMMANDS.items():
+        with Panel.seated(command) as panel:
+            found += [(language, sdk) for sdk in panel.known[what]]
+    return found
+
+
+@pytest.fixture(scope="module")
+def panels() -> Iterator[dict[str, Panel]]:
+    with Panel.seated(COMMANDS["python"]) as python, Panel.seated(COMMANDS["node"]) as node:
+        yield {"python": python, "node": node}
+
+
+@pytest.mark.parametrize(("language", "sdk"), _known("verify"))
+def test_an_sdk_judges_as_we_do(panels: dict[str, Panel], language: str, sdk: str) -> None:
+    assert disagreements(panels[language], sdk) == []
+
+
+@pytest.mark.parametrize(("language", "sdk"), _known("verify"))
+def test_an_sdk_tells_an_old_request_as_we_do(
+    panels: dict[str, Panel], language: str, sdk: str
+) -> None:
+    """Some leave the time to their caller: there we are the stricter one."""
+    sent = last_month(sdk)
+    theirs, why = panels[language].holds(sdk, sent)
+    ours = sent.holds()
+    assert (theirs, ours) == ((True, False) if sdk in TIMELESS else (ours, ours)), why
+
+
+@pytest.mark.parametrize(("language", "sdk"), _known("sign"))
+def test_what_an_sdk_signs_holds_and_no_other_body_does(
+    panels: dict[str, Panel], language: str, sdk: str
+) -> None:
+    bare = MESSAGES[sdk](1, 1, lambda _: None)
+    signed = panels[language].signed(sdk, bare)
+    assert signed.headers != bare.headers
+    assert signed.holds(), signed.verdict()["reason"]
+    other = changed(lambda *_: signed)
+    assert other.body != signed.body
+    assert other.holds() is (sdk in BODY_UNSIGNED)
+
+
+def test_every_sdk_that_was_installed_is_asked() -> None:
+    """A judge that is lost must not go unnoticed."""
+    verifying = _known("verify")
+    assert len({sdk for _, sdk in verifying}) == 68
+    assert len(_known("sign")) == 17

@@ -1,0 +1,97 @@
+"""Events that share an id, because it names what they tell of: none of them may hide another."""
+
+import hashlib
+import json
+from urllib.parse import urlencode
+
+import pydantic
+import pytest
+
+from ingest.verify import Verified, custom_provider, dedupe_key, load_catalogue
+from tests.unit.verify.builders.judging import Sent, base64ed, hexed
+from tests.unit.verify.formulas import read_formulas
+
+FORMULAS = read_formulas()
+#: Two events of one thing, as the providers send them, shortened.
+EVENTS: dict[str, tuple[object, object]] = {
+    "courier": (
+        {"type": "message:updated", "data": {"id": "1-6a", "status": "SENT"}},
+        {"type": "message:updated", "data": {"id": "1-6a", "status": "OPENED"}},
+    ),
+    "docusign": (  # both signers of one envelope are done
+        {"event": "recipient-completed", "retryCount": 0,
+         "data": {"envelopeId": "e1", "recipientId": "1"}},
+        {"event": "recipient-completed", "retryCount": 0,
+         "data": {"envelopeId": "e1", "recipientId": "2"}},
+    ),
+    "mongodb_atlas": ({"id": "5f", "status": "OPEN"}, {"id": "5f", "status": "CLOSED"}),
+    "onfido": (
+        {"payload": {"action": "check.completed", "object": {"id": "c1", "completed": "10:00"}}},
+        {"payload": {"action": "check.completed", "object": {"id": "c1", "completed": "11:30"}}},
+    ),
+    "retell": (
+        {"event": "transcript_updated", "call": {"call_id": "c1", "transcript": "Hi"}},
+        {"event": "transcript_updated", "call": {"call_id": "c1", "transcript": "Hi. Yes?"}},
+    ),
+}  # fmt: skip
+
+
+def _signed(slug: str, body: object) -> tuple[dict[str, object], bytes]:
+    """The verdict on a message that ``formulas.py`` signs, and its body."""
+    raw = json.dumps(body).encode()
+    line = FORMULAS[slug].line(raw)
+    sent = Sent(slug, raw, line["headers"], line["secret"], now=line["now"])
+    return sent.verdict(), raw
+
+
+def _opennode(status: str) -> Sent:
+    """OpenNode signs the charge's id alone."""
+    charge = {"id": "ch_1", "status": status, "hashed_order": hexed("key", "ch_1")}
+    return Sent("opennode", urlencode(charge).encode(), {}, "key")
+
+
+def _mandrill(event: str) -> Sent:
+    """Mandrill's ``_id`` is the message's, which is sent, opened and clicked."""
+    events = json.dumps([{"event": event, "_id": "exampleaaa2", "ts": 1_384_954_004}])
+    url = "https://hooks.example.com/in/acme"
+    signature = base64ed("key", f"{url}mandrill_events{events}", "sha1")
+    body = urlencode({"mandrill_events": events}).encode()
+    return Sent("mandrill", body, {"X-Mandrill-Signature": signature}, "key", url)
+
+
+def _key(slug: str, verdict: dict[str, object], body: bytes) -> bytes | None:
+    assert verdict["valid"], verdict
+    verified = Verified(str(verdict["event_type"]), str(verdict["event_id"]), True, True, "env:S")
+    digest = hashlib.sha256(body).digest()
+    return dedupe_key("acme", load_catalogue()[slug], verified, digest, "provider")
+
+
+@pytest.mark.parametrize("slug", list(EVENTS))
+def test_two_events_of_one_thing_are_two(slug: str) -> None:
+    one, other = (_signed(slug, body) for body in EVENTS[slug])
+    assert one[0]["event_id"] == other[0]["event_id"], "the id is the thing's"
+    assert _key(slug, *one) != _key(slug, *other)
+    assert _key(slug, *one) == _key(slug, *one), "the same message again is a duplicate"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(_opennode("processing"), _opennode("paid")), (_mandrill("open"), _mandrill("click"))],
+    ids=["opennode", "mandrill"],
+)
+def test_so_are_those_whose_builder_signs_otherwise(one: Sent, other: Sent) -> None:
+    first, second = one.verdict(), other.verdict()
+    assert first["event_id"] == second["event_id"]
+    assert _key(one.provider, first, one.body) != _key(other.provider, second, other.body)
+
+
+def test_where_an_id_is_the_events_own_it_counts_alone() -> None:
+    said = {"valid": True, "event_type": "invoice.paid", "event_id": "evt_1"}
+    assert _key("stripe", said, b"{}") == _key("stripe", said, b'{"retries": 1}')
+
+
+def test_repeated_ids_need_an_id() -> None:
+    scheme = {"family": "hmac", "header": "X-Sig", "id_repeats": True}
+    with pytest.raises(pydantic.ValidationError, match="id_repeats needs event_id"):
+        custom_provider("acme", scheme)
+    assert custom_provider("acme", {**scheme, "event_id": "body:payment.id"}).id_repeats
