@@ -48,6 +48,7 @@ class Alerting:
         self._asked = asked
         self._refused = refused
         self._history: deque[tuple[int, Counter[str]]] = deque()
+        self._attacked: set[str] = set()
 
     def step(self, depths: Iterable[Depth], now: int) -> None:
         """Look once, ``now`` in ms. Raises StoreUnavailable."""
@@ -64,8 +65,13 @@ class Alerting:
             )
             if one.name is not AlertName.DEAD_LETTER or one.count >= alerts.dead_letters
         }
-        for name, subject in sorted(seen.keys() | store.firing(self._database)):
-            self._note(alerts, store.Change(name, subject, seen.get((name, subject))))
+        firing = store.firing(self._database)
+        for name, subject in sorted(seen.keys() | firing.keys()):
+            one = seen.get((name, subject))
+            unseen = one is None and name is AlertName.BAD_SIGNATURES
+            if unseen and not self._is_over(alerts, subject, firing[name, subject]):
+                continue
+            self._note(alerts, store.Change(name, subject, one))
 
     def _note(self, alerts: Alerts, change: store.Change) -> None:
         event_id = store.note(
@@ -87,7 +93,19 @@ class Alerting:
         before = self._history[0][1]
         for source, count in total.items():
             if count - before[source] >= alerts.bad_signatures:
+                self._attacked.add(source)
                 yield Seen(AlertName.BAD_SIGNATURES, source, count - before[source])
+
+    def _is_over(self, alerts: Alerts, source: str, told_ago_ms: int) -> bool:
+        """Whether refused signatures that are not seen any more have ended.
+
+        A scheduler that has just started, or is of another host, has not seen them at all. Who saw
+        them knows that they are over; they are, too, where nobody has told of them again in time.
+        """
+        if source in self._attacked:
+            self._attacked.discard(source)
+            return True
+        return told_ago_ms > alerts.cooldown_ms + alerts.window_ms
 
 
 def refused_signatures(directory: Path) -> Counter[str]:

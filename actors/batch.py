@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from ingest.events import AttemptOutcome, AttemptResult, Claimed
+from ingest.failpoints import reached
 
 
 def now_ms() -> int:
@@ -45,10 +46,12 @@ class Batch:
 
     def start(self, claimed: Claimed) -> None:
         """Note that work on a delivery begins now."""
+        reached("effect.before")
         self._started[claimed.delivery_id] = now_ms()
 
     def finish(self, claimed: Claimed, result: AttemptResult) -> None:
         """Note what a delivery came to."""
+        reached("effect.after")
         now = now_ms()
         started_at = self._started.get(claimed.delivery_id, claimed.started_at)
         self._finished[claimed.delivery_id] = Outcome(claimed, result, started_at, now)

@@ -16,6 +16,7 @@ from ingest import routing
 from ingest.config.snapshot import Loaded
 from ingest.errors import StoreUnavailable
 from ingest.events import DeliveryRef, Event, Target
+from ingest.failpoints import reached
 from ingest.queue import DISPATCH, WakeBroker
 from ingest.store import Database
 from ingest.store import dispatch as store
@@ -35,7 +36,9 @@ def declare(broker: WakeBroker, runtime: Runtime) -> None:
         except StoreUnavailable as error:
             logger.warning("dispatch.unavailable", events=len(ids), error=str(error))
             return
+        reached("dispatch.after_commit")
         wake_deliveries(broker, refs)
+        reached("dispatch.after_publish")
 
 
 def dispatch_events(database: Database, loaded: Loaded, ids: Sequence[str]) -> list[DeliveryRef]:

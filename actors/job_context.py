@@ -21,6 +21,7 @@ def context_of(
         results=[_value(one) for one in claimed.results],
         resources=resources,
         earlier=claimed.earlier,
+        fire_at=claimed.fire_at,
         trace_id=claimed.trace_id,
         database=database,
         make=make,

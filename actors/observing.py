@@ -9,7 +9,7 @@ import structlog
 
 from ingest import metrics
 from ingest.events import AttemptOutcome, Claimed, Event, Settled
-from ingest.jobs.states import ClaimedJob, JobChange, JobState, SettledJob
+from ingest.jobs.states import ClaimedJob, JobState, SettledJob
 
 logger = structlog.get_logger(__name__)
 
@@ -75,19 +75,6 @@ def ended_job(job: ClaimedJob, settled: SettledJob, state: JobState) -> None:
         duration_ms=duration_ms,
         wait_ms=job.waited_ms,
         wake_at=settled.wake_at,
-    )
-
-
-def changed_job(change: JobChange) -> None:
-    """Tell of a job that no worker told of: lost with its worker, or revoked with another."""
-    metrics.JOBS.labels(change.kind, change.state).inc()
-    logger.info(
-        "job.ended",
-        job_id=change.id,
-        trace_id=change.trace_id,
-        kind=change.kind,
-        code=change.code,
-        state=change.state,
     )
 
 

@@ -26,11 +26,14 @@ _FILE = re.compile(r"\d{4}-\d\d-\d\d\.html", re.ASCII)
 def report(context: JobContext, *, zone: str, keep: int, told: bool) -> dict[str, Any]:
     """Report the day before, in a time zone, in data/reports; the newest ``keep`` files stay.
 
-    ``told``: also as an event, which is delivered to those that the schedule names.
+    That is the day before the time of the schedule: jobs of several days that were missed are made
+    at once, and each is about its own. ``told``: also as an event, which is delivered to those that
+    the schedule names.
     """
     # From when the job was made: another start of it means the same day.
     now = made_at(context.job_id)
-    day, since, until = words.day_before(now, zone)
+    fire_at = now if context.fire_at is None else context.fire_at
+    day, since, until = words.day_before(fire_at, zone)
     counted = figures(context.database, since, until)
     arrival = own_event(
         REPORT_TYPE,

@@ -10,21 +10,22 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import structlog
 
 from actors.alerting import Alerting, refused_signatures
 from actors.batch import now_ms
-from actors.observing import changed_job
+from actors.firing import Firing
 from actors.publishing import wake_deliveries, wake_events, wake_jobs
-from actors.scheduling import Scheduling
 from ingest import __version__, exposition, logs, metrics
 from ingest.config.model import Config
 from ingest.config.settings import Settings, load_settings
 from ingest.config.snapshot import Snapshot
 from ingest.errors import BrokerUnavailable, ConfigError, StoreRefused, StoreUnavailable
+from ingest.failpoints import reached
+from ingest.jobs.ends import changed_job
 from ingest.queue import (
     DELIVER,
     DELIVERIES_A_MESSAGE,
@@ -36,7 +37,7 @@ from ingest.queue import (
     build_broker,
     depth,
 )
-from ingest.store import Database, job_claims, ledger, open_database, wake, workers
+from ingest.store import Database, job_claims, ledger, open_database, set_back, wake, workers
 from ingest.verify.catalogue import load_catalogue
 
 logger = structlog.get_logger(__name__)
@@ -48,6 +49,8 @@ LIMIT = 1_000  # rows a step and tick; a full step is followed by another tick a
 QUEUE_LIMIT = 10_000 // DELIVERIES_A_MESSAGE
 #: After an outage of the database, live workers need this long to renew their leases.
 CONTACT_MS = 4_000
+#: A clock that is corrected by less than this has not been set back.
+SET_BACK_MS = 2_000
 GAUGES_SECONDS = 5.0
 #: Counting a long backlog takes long (measured for a million: 0.3 s from memory, 8 s from disk). It
 #: has 2 % of the time, and a thread of its own, so that nothing that is due waits behind it.
@@ -62,6 +65,7 @@ class Scheduler:
     """The steps of a scheduler. ``tick`` is the only clockwork.
 
     It takes the time (ms) of a clock that is never set back, or a step would wait for it.
+    ``told``: the depths (queue, state) that a scheduler before this one has told.
     """
 
     def __init__(
@@ -70,15 +74,17 @@ class Scheduler:
         broker: WakeBroker,
         known: Callable[[], Config],
         alerting: Alerting | None = None,
+        told: Iterable[tuple[str, str]] = (),
     ) -> None:
         self._database = database
         self._broker = broker
-        self._scheduling = Scheduling(database, broker, known)
+        self._firing = Firing(database, broker, known)
         self._alerting = alerting
         self._queues = {DELIVER, PROCESS, NOTIFY, JOBS}
         self._contact_since: int | None = None
-        self._seen_depths: set[tuple[str, str]] = set()
+        self._seen_depths = set(told)
         self._audit = ledger.Audit(database, LEDGER_ROWS)
+        self._ahead: int | None = None  # is the database's clock, of one that is never set back
 
     def tick(self, now: int) -> bool:
         """Do what is due at ``now``; whether there is more to do at once. Never raises."""
@@ -118,10 +124,21 @@ class Scheduler:
             self._contact_since = None
 
     def _steps(self, now: int) -> bool:
+        self._mind_the_clock(now)
         more = self._publish_due()
         if self._contact_since is not None and now - self._contact_since >= CONTACT_MS:
             more |= self._free()
-        return self._scheduling.step(now) or more
+        return self._firing.step(now) or more
+
+    def _mind_the_clock(self, now: int) -> None:
+        """Wake what sleeps by a clock that was set back, now or while nobody looked."""
+        with self._database.read() as tx:
+            ahead = self._database.now(tx) - now
+        if self._ahead is None or ahead < self._ahead - SET_BACK_MS:
+            woken = set_back.make_due(self._database)
+            if woken:
+                logger.warning("scheduler.clock_was_set_back", woken=woken)
+        self._ahead = ahead
 
     def _publish_due(self) -> bool:
         try:
@@ -131,11 +148,16 @@ class Scheduler:
             metrics.DEPENDENCY_UP.labels("broker").set(0)
             return False
         metrics.DEPENDENCY_UP.labels("broker").set(1)
+        reached("scheduler.before_wake")
         events = [] if DISPATCH in full else wake.due_events(self._database, LIMIT)
         wake_events(self._broker, events)
         metrics.REPUBLISHED.labels(DISPATCH).inc(len(events))
         refs = wake.due_deliveries(self._database, LIMIT, full)
+        if events or refs:
+            reached("scheduler.after_wake")
         wake_deliveries(self._broker, refs)
+        if events or refs:
+            reached("scheduler.after_publish")
         jobs = wake.due_jobs(self._database, LIMIT, full)
         wake_jobs(self._broker, jobs)
         counts = Counter(ref.queue for ref in refs) + Counter(ref.queue for ref in jobs)
@@ -151,6 +173,7 @@ class Scheduler:
         refs = workers.free_expired(self._database, LIMIT)
         jobs = job_claims.free_expired(self._database, LIMIT)
         if refs or jobs.written:
+            reached("scheduler.after_free")
             metrics.FREED.inc(len(refs) + jobs.written)
             logger.warning("scheduler.freed", deliveries=len(refs), jobs=jobs.written)
             for change in jobs.changes:
@@ -199,7 +222,8 @@ def run(settings: Settings, stopping: threading.Event) -> None:
         lambda: snapshot.config.alerts,
         lambda: refused_signatures(_metrics(settings)),
     )
-    scheduler = Scheduler(database, broker, lambda: snapshot.config, alerting)
+    told = told_depths(_metrics(settings))
+    scheduler = Scheduler(database, broker, lambda: snapshot.config, alerting, told)
     metrics.BUILD_INFO.labels(__version__).set(1)
     # A daemon: a long count must not keep a process that was told to stop.
     looking = threading.Thread(target=_look, args=(scheduler, stopping), daemon=True)
@@ -223,6 +247,21 @@ def run(settings: Settings, stopping: threading.Event) -> None:
         database.close()
         broker.close()
         logger.info("scheduler.stopped")
+
+
+def told_depths(directory: Path) -> set[tuple[str, str]]:
+    """Return which depths (queue, state) this host's metrics tell.
+
+    A dead scheduler's stay as they were, and a queue that is empty by now nobody else would set.
+    """
+    if not directory.exists():
+        return set()  # no process of this host shares its metrics
+    return {
+        (sample.labels["queue"], sample.labels["state"])
+        for metric in exposition.collect(directory)
+        for sample in metric.samples
+        if sample.name == "hookkeeper_depth"
+    }
 
 
 def _look(scheduler: Scheduler, stopping: threading.Event) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import structlog
 
-from ingest.errors import HookkeeperError
+from ingest.errors import HookkeeperError, RowRejected
 from ingest.jobs.context import JobContext
 from ingest.jobs.states import ClaimedJob, Order, Progress, Told
 from ingest.store import Database, job_claims
@@ -113,8 +113,7 @@ class Teller:
             if context.told != self._written.get(claimed.id, Progress())
         ]
         try:
-            found = dict(self._desk.save(told)) if told else {}
-            self._written.update({one.job_id: one.progress for one in told})
+            found = self._saved(told)
             if orders:
                 silent = {job.id: job.starts for job, _ in running if job.id not in found}
                 found |= self._desk.orders(silent) if silent else {}
@@ -123,6 +122,20 @@ class Teller:
             return
         for claimed, context in running:
             _give(context, found.get(claimed.id, Order.GO_ON))
+
+    def _saved(self, told: Sequence[Told]) -> dict[str, Order]:
+        """Write what was told; where that fails for one job, it must not for its neighbours."""
+        if not told:
+            return {}
+        try:
+            found = dict(self._desk.save(told))
+        except RowRejected as error:
+            if len(told) == 1:
+                logger.warning("job.not_told", job_id=told[0].job_id, error=str(error))
+                return {}
+            return {job_id: order for one in told for job_id, order in self._saved([one]).items()}
+        self._written.update({one.job_id: one.progress for one in told})
+        return found
 
     def _run(self) -> None:
         while not self._stopped.wait(self._interval_seconds):

@@ -20,7 +20,7 @@ from ingest.jobs.workflow import chain, chord, group
 
 if TYPE_CHECKING:
     from ingest.jobs.enqueuing import enqueue
-    from ingest.jobs.scheduling import schedule
+    from ingest.jobs.marked_schedules import schedule
 
 __all__ = [
     "Cancelled",
@@ -50,7 +50,7 @@ def __getattr__(name: str) -> Any:
 
         return enqueue
     if name == "schedule":
-        from ingest.jobs.scheduling import schedule  # noqa: PLC0415 - see above
+        from ingest.jobs.marked_schedules import schedule  # noqa: PLC0415 - see above
 
         return schedule
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -105,7 +105,7 @@ _WORDS: dict[AlertName, tuple[str, str, str]] = {
         "hookkeeper dead list --destination {subject}",
     ),
     AlertName.DESTINATION_FAILING: (
-        "{subject} has taken nothing for {lasted}; {count} deliveries are being retried.",
+        "{subject} takes nothing: {count} deliveries are being retried, the oldest for {lasted}.",
         "{subject} takes deliveries again.",
         "hookkeeper destinations test {subject}",
     ),

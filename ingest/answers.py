@@ -8,13 +8,15 @@ word for those that were not accepted.
 import asyncio
 import contextlib
 import enum
-from collections.abc import Collection, Iterable
+import math
+from collections.abc import Collection
 from typing import NamedTuple
 
 import orjson
 from starlette.types import Receive, Send
 
 from ingest.verify import Provider, Reason
+from ingest.verify.handshakes.response import Response
 
 _JSON = (b"content-type", b"application/json")
 RETRY_AFTER_SECONDS = 2
@@ -25,6 +27,7 @@ _UNPROVED = {
     Reason.MISSING_SIGNED_HEADER: "A header that the signature covers is missing.",
     Reason.MALFORMED_SIGNATURE: "The signature is not of the form that this source uses.",
     Reason.MALFORMED_TIMESTAMP: "The timestamp is not of the form that this source uses.",
+    Reason.LEARNING_CLOSED: "This source has a secret and is not open for another one.",
     Reason.STALE_TIMESTAMP: "The timestamp is too far from now: an old request, or a wrong clock.",
 }
 
@@ -53,27 +56,33 @@ class Answer(NamedTuple):
     close: bool = False
 
 
-def accepted(provider: Provider, event_id: str) -> Answer:
-    """202: the event is committed. Some providers want another success, and get it."""
+def accepted(provider: Provider, event_id: str, wanted: Response | None = None) -> Answer:
+    """202: the event is committed. Some providers want another success, and get it.
+
+    ``wanted``: an answer in the provider's own words.
+    """
     body = b'{"id":"%b","status":"accepted"}' % event_id.encode()
-    return _success(provider, Outcome.ACCEPTED, 202, body)
+    return _success(provider, Outcome.ACCEPTED, 202, body, wanted)
 
 
-def duplicate(provider: Provider, event_id: str) -> Answer:
-    """200 with the id of the event that was committed before."""
+def duplicate(provider: Provider, event_id: str, wanted: Response | None = None) -> Answer:
+    """200 with the id of the event that was committed before, or what is ``wanted``."""
     said = {
         "id": event_id,
         "status": "duplicate",
         "hint": "This event is stored already; a provider's redelivery keeps its id. To deliver "
         f"it once more: hookkeeper events replay {event_id}",
     }
-    return _success(provider, Outcome.DUPLICATE, 200, orjson.dumps(said))
+    return _success(provider, Outcome.DUPLICATE, 200, orjson.dumps(said), wanted)
 
 
-def handshake(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
+def handshake(reply: Response) -> Answer:
     """Wrap what a provider's handshake asks for; it claims the receipt of nothing."""
-    raw = tuple((name.lower().encode("latin-1"), v.encode("latin-1")) for name, v in headers)
-    return Answer(Outcome.HANDSHAKE, status, body, raw)
+    raw = _raw(reply)
+    if reply.refusal is not None:
+        reason = reply.refusal.reason.value
+        return Answer(Outcome.REJECTED, reply.status, reply.body, raw, reason)
+    return Answer(Outcome.HANDSHAKE, reply.status, reply.body, raw)
 
 
 def unproved(provider: Provider, reason: Reason) -> Answer:
@@ -103,15 +112,21 @@ def wrong_method(allowed: Collection[str]) -> Answer:
     return rejected(405, "method_not_allowed", f"This source takes {names}.", (allow,))
 
 
-def disconnected() -> Answer:
-    """Nothing to say to a sender who left before its body was complete."""
-    return Answer(Outcome.REJECTED, 0, b"", (), "client_disconnect")
+def disconnected(*, malformed: bool) -> Answer:
+    """Nothing to say to a sender who left before its body was complete, or was sent away."""
+    return Answer(Outcome.REJECTED, 0, b"", (), "malformed" if malformed else "client_disconnect")
 
 
 def unavailable(code: str, message: str, *, close: bool = False) -> Answer:
     """503 with Retry-After: the cause is ours, nothing is stored, the sender should try again."""
     retry = (b"retry-after", b"%d" % RETRY_AFTER_SECONDS)
     return Answer(Outcome.SHED, 503, _error(code, message), (_JSON, retry), code, close=close)
+
+
+def limited(code: str, message: str, seconds: float) -> Answer:
+    """429 with Retry-After, in whole seconds: too much of one source or sender."""
+    retry = (b"retry-after", b"%d" % max(1, math.ceil(seconds)))
+    return Answer(Outcome.SHED, 429, _error(code, message), (_JSON, retry), code)
 
 
 async def send_answer(answer: Answer, receive: Receive, send: Send) -> None:
@@ -140,12 +155,19 @@ async def _discard(receive: Receive) -> None:
             return
 
 
-def _success(provider: Provider, outcome: Outcome, status: int, body: bytes) -> Answer:
-    if provider.success_body is not None:
-        own = provider.success_body.encode()
-        kind = (b"content-type", b"text/plain; charset=utf-8")
-        return Answer(outcome, provider.success_status or status, own, (kind,))
-    return Answer(outcome, provider.success_status or status, body)
+def _success(
+    provider: Provider, outcome: Outcome, status: int, body: bytes, wanted: Response | None
+) -> Answer:
+    status = provider.success_status or status
+    if wanted is not None:
+        return Answer(outcome, status, wanted.body, _raw(wanted))
+    if provider.success_body is not None:  # none at all
+        return Answer(outcome, status, b"", ())
+    return Answer(outcome, status, body)
+
+
+def _raw(reply: Response) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((name.lower().encode(), value.encode()) for name, value in reply.headers)
 
 
 def _error(code: str, message: str) -> bytes:
@@ -164,9 +186,14 @@ FAILED = Answer(
     "internal",
 )
 
+#: A GET, HEAD or OPTIONS that asks nothing which this source answers. Events come by POST.
+NO_HANDSHAKE = rejected(400, "no_handshake", "This asks nothing that this source answers.")
+
 #: Said before a request is read. Made once: an overload says them ten thousand times a second.
 DRAINING = unavailable("draining", "This receiver is stopping.")
 DISK_LOW = unavailable("disk_low", "The receiver has no room for more events.")
 IN_FLIGHT = unavailable("in_flight", "Too much is being received at once.")
 BUSY = unavailable("busy", "More arrives than can be committed in time.")
 NO_WRITER = unavailable("database", "The events' writer has ended; another one is being started.")
+CONNECTIONS = unavailable("connections", "Too many connections are open.", close=True)
+CROWDED = limited("crowded", "Too many connections of this address are open.", RETRY_AFTER_SECONDS)

@@ -13,14 +13,16 @@ from ingest.config.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from ingest.paths import Application
+    from ingest.writer.spawning import Started
 
 METRICS_FOLDER = "metrics"
 
 
-def create_app(settings: Settings | None = None) -> "Application":
+def create_app(settings: Settings | None = None, early: "Started | None" = None) -> "Application":
     """Build the receiver. Raises ConfigError; a refused database shows when it is started.
 
     ``settings``: None reads HOOKKEEPER_* and what a running pipeline of this folder shares.
+    ``early``: a writer that waits for its orders; without one the receiver starts its own.
     """
     settings = settings or load_settings(os.environ, Path.cwd())
     lines = logs.configure(settings.log_level, settings.log_format)
@@ -33,4 +35,5 @@ def create_app(settings: Settings | None = None) -> "Application":
     from ingest.verify import load_catalogue  # noqa: PLC0415 - likewise
 
     snapshot = Snapshot(settings.config_path, os.environ, load_catalogue())
-    return Application(Reception(settings, snapshot, metrics_folder if shared else None, lines))
+    folder = metrics_folder if shared else None
+    return Application(Reception(settings, snapshot, folder, lines, early))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ingest.errors import HookkeeperError
 
@@ -11,8 +11,26 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 #: In the scope of a request whose body has come as a whole: nobody needs to time its arrival.
 COMPLETE = "hookkeeper.complete"
 
-#: How long a body may take. Senders give up after 5 to 30 s themselves (research/providers.md).
-BODY_SECONDS = 60.0
+#: In the scope of a request that was broken off because its body is none (``connection.py``).
+MALFORMED = "hookkeeper.malformed"
+
+
+class Pace(NamedTuple):
+    """How fast a body has to come: in ``seconds``, and what has come earns more time.
+
+    Senders give up after 5 to 30 s themselves (research/providers.md). ``rate``: bytes a second; at
+    64 KiB/s, half a megabit, a body of 25 MB may take seven minutes.
+    """
+
+    seconds: float = 30.0
+    rate: int = 65_536
+
+    def seconds_for(self, size: int) -> float:
+        """How long a body may take of which ``size`` bytes are here."""
+        return self.seconds + size / self.rate
+
+
+PACE = Pace()
 
 
 class NotTaken(HookkeeperError):
@@ -28,7 +46,7 @@ class BodyTooLarge(NotTaken):
 
 
 class TooSlow(NotTaken):
-    """The body did not arrive in time."""
+    """The body comes more slowly than its pace."""
 
 
 class TooMuchInFlight(NotTaken):
@@ -84,26 +102,32 @@ class Lease:
 
 
 async def read_body(
-    receive: Receive, declared: int | None, limit: int, lease: Lease, *, complete: bool = False
+    receive: Receive, declared: int | None, limit: int, lease: Lease, *, pace: Pace | None
 ) -> bytes:
     """All of the body, at most ``limit`` bytes; ``declared`` is its Content-Length, if any.
 
     A body that declares too much is refused unread; a chunked one, or one that declared too
-    little, is counted as it comes. ``complete``: it is here already, and needs no timer. Raises
+    little, is counted as it comes. ``pace`` None: it is here already, and needs no timer. Raises
     BodyTooLarge, TooSlow, TooMuchInFlight and ClientDisconnected.
     """
     if declared is not None and declared > limit:
         raise BodyTooLarge(unread=True)
-    if complete:
-        return await _whole(receive, limit, lease)
+    if pace is None:
+        return await _whole(receive, limit, lease, lambda: None)
+    began = asyncio.get_running_loop().time()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _whole(receive, limit, lease)
+        async with asyncio.timeout_at(began + pace.seconds) as timer:
+            return await _whole(
+                receive,
+                limit,
+                lease,
+                lambda: timer.reschedule(began + pace.seconds_for(lease.held)),
+            )
     except TimeoutError:
         raise TooSlow from None
 
 
-async def _whole(receive: Receive, limit: int, lease: Lease) -> bytes:
+async def _whole(receive: Receive, limit: int, lease: Lease, came: Callable[[], None]) -> bytes:
     parts: list[bytes] = []
     more = True
     while more:
@@ -113,4 +137,5 @@ async def _whole(receive: Receive, limit: int, lease: Lease) -> bytes:
         part, more = message.get("body", b""), message.get("more_body", False)
         lease.hold(len(part), limit, more=more)
         parts.append(part)
+        came()
     return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -1,105 +1,118 @@
-"""One HTTP/1.1 connection: uvicorn's httptools protocol without five of its traps.
+"""One HTTP/1.1 connection: uvicorn's httptools protocol without its traps.
 
 * What the parser collects is bounded while it comes. It copies a header at every piece of it and
   has no limit: 200 MB of one header stopped the event loop for 47 s, for every sender (measured;
   research/ops.md §0, finding 6: neither a limit nor a timeout).
+* A head that means two things is refused (``framing.py``). What is refused is counted, answered
+  after what was asked before it, and heard: a socket that is closed with unread bytes is reset.
 * A request that offers an upgrade (h2c of ``curl --http2`` and Java's HttpClient) keeps its body.
   httptools skips it, and an event would be acknowledged with an empty one (measured). The offer
   is declined by reading the request as if it made none (RFC 9110 §7.8); its hop-by-hop
   ``Upgrade`` header is not kept.
 * Trailers are not taken for headers (RFC 9110 §6.5.1).
-* Too many connections are told when to come back, which uvicorn's own answer does not say.
+* One address has a share of the connections, and too many are told when to come back.
 * Nothing is read while a request that was read before waits for its turn. uvicorn reads on as each
   one begins: one is answered, and the next read brings thousands.
 
-And an answer leaves in one piece: see ``gathered.py``.
+How long it may take is said in ``patience.py``, and an answer leaves in one piece: ``gathered.py``.
 """
 
 import asyncio
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from functools import partial
 
 import httptools
-from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from ingest import answers
+from ingest import answers, framing
 from ingest.answers import Answer
-from ingest.body import COMPLETE
-from ingest.exchange import Exchange, Owed
-from ingest.gathered import Gathered
+from ingest.body import COMPLETE, MALFORMED
+from ingest.exchange import Exchange
+from ingest.patience import Patient
 
 #: Of a head, or of trailers, before they are complete. Twice what ``heading.py`` lets pass, so
 #: that an honest mistake is counted and answered with a reason.
 SILENT_BYTES = 65_536
-HEAD_SECONDS = 10.0
+#: A piece of a body makes up for so much of its framing, and twice its own length: ten bytes of
+#: chunks and extensions for each byte of a body are a flood (CVE-2023-39326 was one).
+_FRAMING_BYTES = 16
 #: Open connections; what comes on more than these is turned away, so that memory is bounded.
 CONNECTIONS = 4_096
 #: Pipelined events that one read may have taken at once; others have their turn after these.
 TAKES_A_READ = 16
+#: Whoever was refused may finish its sentence: what it sends meanwhile is thrown away.
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 1_048_576
 _ENTRANCE = b"/in/"
-_INVALID = "Invalid HTTP request received."
 _FAILED = "Exception while an event was taken"
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-length: 0\r\nconnection: close\r\n\r\n"
-)
 
 #: How an application takes an event that came whole: its scope, its body, and ``reply``, which is
 #: called once. An application has it as its attribute ``take``, or has it not.
 Take = Callable[[Scope, bytes, Callable[[Answer], None]], None]
 
 
-class Connection(HttpToolsProtocol):
+class _Refused(Exception):
+    """Stops the parser. ``answer``: what the sender hears."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.reason)
+        self.answer = answer
+
+
+class Connection(Patient):
     """What uvicorn makes for each connection: ``uvicorn.Config(http=...)``."""
 
-    transport: Gathered
-    cycle: Owed  # type: ignore[assignment]  # less than uvicorn's own cycle, and all it looks at
     _take: Take
     _takes_a_read = 0  # none where the application does not take
     _takes_left = 0  # of this read
     _silent = 0  # bytes since the last complete head or piece of a body
+    _unread = False  # whether the body of a request that has begun is still to come
+    _version = ""  # of the last head
     _declining = False
-    _head_timer: asyncio.TimerHandle | None = None
-    _resting_since: float | None = None  # since the last answer, while no request has come
+    _refusal: Answer | None = None  # to be said, or said: nothing is read any more
+    _lingered = 0
+    _caller: str | None = None  # whose connection this counts as
+    _is_proxy = False
+    _sender: str | None = None  # whose request this proxy is sending
     _whole: list[bytes] | None = None  # pieces of an event that may come in one read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own narrowing
-        """Begin to wait for the first head."""
-        gathered = Gathered(transport, self.loop.call_soon)
-        super().connection_made(gathered)
-        self.flow = _Flow(gathered, self.pipeline)
+        """Find out who is there, and how the application takes events."""
+        super().connection_made(transport)
         if hasattr(self.app, "take"):
             self._take, self._takes_a_read = self.app.take, TAKES_A_READ
-        self._start_timer()
+        self._greet()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting."""
-        self._stop_timer()
-        if self.timeout_keep_alive_task is not None:
-            self.timeout_keep_alive_task.cancel()
+        """Give its place to another one."""
+        for address in (self._caller, self._sender):
+            if address is not None:
+                self.edge.callers.go(address)
+        self._caller = self._sender = None  # an older request may still end after this
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, as long as it leads anywhere."""
         self._unset_keepalive_if_required()
+        if self._refusal is not None:
+            self._linger(len(data))
+            return
         self._silent += len(data)
         self._takes_left = self._takes_a_read
         try:
             self._parse(data)
-        except httptools.HttpParserError:
-            self.logger.warning(_INVALID)
-            self.send_400_response(_INVALID)
+            if self._whole is not None:
+                self._go_on_by_asgi(self._whole)
+        except (httptools.HttpParserError, _Refused) as error:
+            self._refuse(self._answer_to(error))
             return
-        if self._whole is not None:
-            self._go_on_by_asgi(self._whole)
         if self._silent > SILENT_BYTES:
-            self._refuse()
-        elif not self._silent:
-            self._stop_timer()
-        elif self._head_timer is None:
+            self._refuse(framing.HEAD_TOO_LARGE)
+        elif self._silent or (self._unread and not self._answering()):
             self._start_timer()
+        else:
+            self._stop_timer()
 
     def on_headers_complete(self) -> None:
         """Begin the request, or note that it has to be read again without its offer."""
@@ -109,18 +122,17 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             self._declining = True
             return
-        if len(self.connections) > CONNECTIONS:
-            self.app, self._takes_a_read, self._takes_left = _too_many, 0, 0
+        self._check_head()
         if self._may_be_taken():
             self._whole = []
             self._takes_left -= 1
         else:
-            super().on_headers_complete()
+            self._begin()
         self.headers = []  # what comes after the head are trailers, and no part of it
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
-        self._silent = 0
+        self._silent = max(0, self._silent - _FRAMING_BYTES - 2 * len(body))
         if self._whole is None:
             super().on_body(body)
         else:
@@ -128,6 +140,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End the request; one that offers an upgrade has not even begun."""
+        self._silent = 0
+        self._unread = False
         if self._whole is not None:
             self._hand_over(b"".join(self._whole))
         elif not self._declining:
@@ -137,37 +151,55 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Begin what was pipelined, or wait for the next request."""
         self.server_state.total_requests += 1
+        if self._sender is not None:
+            self.edge.callers.go(self._sender)
+            self._sender = None
         if self.transport.is_closing():
             return
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
             return
+        if self._refusal is not None:
+            self._say_no(self._refusal)
+            return
         self.flow.resume_reading()
-        self._resting_since = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self._look_again_in(self.timeout_keep_alive)
+        if self._unread:
+            self._start_timer()  # the answer did not wait for the body, and nor do we for ever
+        self._rest()
 
-    def timeout_keep_alive_handler(self) -> None:
-        """Close a connection that has rested for too long.
+    def _greet(self) -> None:
+        """Have a connection counted, or refuse it before it sends anything."""
+        callers, address = self.edge.callers, self.client[0] if self.client else ""
+        self._is_proxy = callers.is_proxy(address)
+        if callers.counts(address):
+            if callers.come(address):
+                self._caller = address
+            else:
+                self._refuse(answers.CROWDED)
+                if len(self.connections) > CONNECTIONS // 2:
+                    self.transport.close()  # who floods must not take every place by lingering
 
-        One timer for many requests: one for each, as uvicorn has it, is a tenth of what turning a
-        request away costs.
-        """
-        self.timeout_keep_alive_task = None
-        if self._resting_since is None:
-            return  # the next answer begins anew
-        left = self._resting_since + self.timeout_keep_alive - self.loop.time()
-        if left > 0:
-            self._look_again_in(left)
-        else:
-            super().timeout_keep_alive_handler()
+    def _check_head(self) -> None:
+        """Raise _Refused for a head that leads nowhere."""
+        self._version = self.parser.get_http_version()
+        wrong = framing.wrong_with(self.url, self._version, self.headers)
+        if wrong is not None:
+            raise _Refused(wrong)
+        if len(self.connections) > CONNECTIONS:
+            raise _Refused(answers.CONNECTIONS)
 
-    def _unset_keepalive_if_required(self) -> None:
-        self._resting_since = None
-
-    def _look_again_in(self, seconds: float) -> None:
-        handler = self.timeout_keep_alive_handler
-        self.timeout_keep_alive_task = self.loop.call_later(seconds, handler)
+    def _begin(self) -> None:
+        """Begin a request by ASGI; its body may take its time."""
+        if self._is_proxy and self._sender is None:
+            sender = self.edge.callers.behind(self.scope["headers"])
+            if sender is not None:
+                if not self.edge.callers.come(sender):
+                    raise _Refused(answers.CROWDED)
+                self._sender = sender
+        super().on_headers_complete()
+        self._unread = True
+        if self._leaving:
+            self.cycle.keep_alive = False
 
     def _may_be_taken(self) -> bool:
         """Whether this is an event's head, on a connection that owes no other answer.
@@ -184,9 +216,8 @@ class Connection(HttpToolsProtocol):
             and len(path) > len(_ENTRANCE)
             and path.isascii()
             and b"%" not in path
-            and b"#" not in self.url
             and not self.expect_100_continue
-            and self.parser.get_http_version() == "1.1"
+            and self._version == "1.1"
             and not self._answering()
         )
 
@@ -202,7 +233,8 @@ class Connection(HttpToolsProtocol):
             "query_string": query,
             "path_params": {"source": path[len(_ENTRANCE) :].decode("ascii")},
         }
-        self.cycle = exchange = Exchange(keep_alive=self.parser.should_keep_alive())
+        keep_alive = self.parser.should_keep_alive() and not self._leaving
+        self.cycle = exchange = Exchange(keep_alive=keep_alive)
         reply = partial(self._reply, exchange)
         try:
             self._take(scope, whole, reply)
@@ -215,6 +247,12 @@ class Connection(HttpToolsProtocol):
             return
         exchange.response_complete = True
         close = answer.close or not exchange.keep_alive
+        self._write(answer, close=close)
+        if close:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _write(self, answer: Answer, *, close: bool) -> None:
         headers = [*self.server_state.default_headers, *answer.headers]
         lines = [name + b": " + value + b"\r\n" for name, value in headers]
         length = b"content-length: %d\r\n" % len(answer.body)
@@ -222,14 +260,11 @@ class Connection(HttpToolsProtocol):
         self.transport.write_whole(
             b"".join([STATUS_LINE[answer.status], *lines, length, last, answer.body])
         )
-        if close:
-            self.transport.close()
-        self.on_response_complete()
 
     def _go_on_by_asgi(self, pieces: list[bytes]) -> None:
         """Begin the request as uvicorn does: its body takes longer than one read."""
         self._whole = None
-        super().on_headers_complete()
+        self._begin()
         for piece in pieces:
             super().on_body(piece)
 
@@ -254,43 +289,57 @@ class Connection(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
         self.parser.feed_data(b"\r\n".join([*lines, b"", b""]))
 
-    def _refuse(self) -> None:
-        if not self._answering():
-            self.transport.write(_TOO_LARGE)
-        self.transport.close()
+    def _answer_to(self, error: Exception) -> Answer:
+        """What to say of a parser that stopped; it wraps what its callbacks raise."""
+        cause = error if isinstance(error, _Refused) else error.__context__
+        if isinstance(cause, _Refused):
+            return cause.answer
+        if cause is None or isinstance(cause, httptools.HttpParserError):
+            return framing.MALFORMED
+        self.logger.error(_FAILED, exc_info=cause)
+        return answers.FAILED
 
-    def _answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
-
-    def _start_timer(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
-
-    def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _give_up(self) -> None:
-        """Close a connection whose next head did not come; a body has a time of its own."""
-        if self._answering():
-            self._start_timer()
+    def _refuse(self, answer: Answer) -> None:
+        """Say no, after all that was asked before; nothing is read any more."""
+        self._refusal, self._whole = answer, None
+        self._stop_timer()
+        if self._unread and self.pipeline:
+            self.pipeline.popleft()  # the one that goes wrong has not begun: the newest is left
+        elif self._unread:
+            self._break_off(answer)
+            return
+        self.edge.refused(answer)
+        if self.pipeline or self._answering():
+            self.flow.pause_reading()
         else:
+            self._say_no(answer)
+
+    def _break_off(self, answer: Answer) -> None:
+        """End a request that goes wrong in its body; who serves it is told that its sender left."""
+        cycle = self.cycle
+        if cycle.response_complete or cycle.response_started:
+            self.transport.close()
+            return
+        self.scope[MALFORMED] = True  # type: ignore[literal-required]  # ours, not of ASGI
+        cycle.disconnected = True
+        cycle.message_event.set()
+        self._say_no(answer)
+
+    def _say_no(self, answer: Answer) -> None:
+        """Answer, and hear the rest of the sentence: unread bytes would reset the connection."""
+        self._write(answer, close=True)
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._head_timer = self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+
+    def _linger(self, size: int) -> None:
+        self._lingered += size
+        if self._lingered > _LINGER_BYTES:
             self.transport.close()
 
-
-class _Flow(FlowControl):
-    """Reads on only when nothing that was read still waits for its turn."""
-
-    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
-        super().__init__(transport)
-        self._waiting = waiting
-
-    def resume_reading(self) -> None:
-        """Let the sender go on, if all that it sent has begun."""
-        if not self._waiting:
-            super().resume_reading()
-
-
-async def _too_many(_scope: Scope, receive: Receive, send: Send) -> None:
-    answer = answers.unavailable("connections", "Too many connections are open.", close=True)
-    await answers.send_answer(answer, receive, send)
+    def _give_up(self) -> None:
+        """Close; a sender in the middle of its head is told why."""
+        if self._silent and not self._unread:
+            self._refuse(framing.HEAD_TOO_SLOW)
+        else:
+            super()._give_up()

@@ -13,6 +13,9 @@ from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import unquote_plus
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
 from ingest.errors import ConfigError
 from ingest.private_file import make_private_file
 
@@ -37,6 +40,10 @@ class CredentialKey:
         """``hmac-sha256:<hex>`` of a value, read as latin-1 like every header value."""
         raw = value.encode("latin-1", "backslashreplace")
         return _MARK + hmac.new(self._key, raw, hashlib.sha256).hexdigest()
+
+    def derived(self, context: bytes) -> bytes:
+        """A key of 32 bytes for another purpose (HKDF-SHA256): one key never serves two."""
+        return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=context).derive(self._key)
 
     def conceal_headers(
         self, headers: tuple[tuple[str, str], ...], names: Collection[str]
@@ -66,6 +73,11 @@ class CredentialKey:
         if not equals or unquote_plus(name) not in names:  # read as ``verify`` reads it
             return part
         return f"{name}={self.digest(unquote_plus(value, 'latin-1'))}"
+
+
+def concealed(text: str) -> bool:
+    """Whether a stored value holds a digest in place of a credential."""
+    return _MARK in text
 
 
 def load_key(path: Path) -> CredentialKey:

@@ -33,6 +33,10 @@ class Permanent(HookkeeperError):
     """Raised by a user's handler: trying again will not help; the delivery is dead now."""
 
 
+class NotInTransaction(HookkeeperError):
+    """The inbox was given a connection that would commit its mark by itself; nothing was marked."""
+
+
 class Conflict(HookkeeperError):
     """An idempotency key was used before, with something else; nothing was made."""
 

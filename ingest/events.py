@@ -71,6 +71,7 @@ class Event:
     ``body`` is exactly what the sender posted. ``headers`` keep their order and repetitions;
     credential values in ``headers`` and ``query`` are keyed digests. ``type`` is "" where the
     provider names none. ``generation`` is 0 at first delivery and grows with every replay.
+    ``handler`` is the name of the handler that this one was given to, "" elsewhere.
     """
 
     id: str
@@ -84,6 +85,7 @@ class Event:
     body: bytes
     trace_id: str
     generation: int = 0
+    handler: str = ""
 
     @cached_property
     def _json(self) -> Any:

@@ -13,6 +13,8 @@ class Owed(Protocol):
 
     keep_alive: bool
     """Whether the connection stays open after the answer; a server that stops says no."""
+    response_started: bool
+    """Whether a part of the answer has been given."""
     response_complete: bool
     """Whether the answer has been given: the next request may begin."""
     disconnected: bool
@@ -25,6 +27,7 @@ class Exchange:
     """``Owed`` for an event that was taken; ``Connection`` gives its answer."""
 
     __slots__ = ("disconnected", "keep_alive", "message_event", "response_complete")
+    response_started = False  # it is given in one piece
 
     def __init__(self, *, keep_alive: bool) -> None:
         self.keep_alive = keep_alive

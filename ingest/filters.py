@@ -19,7 +19,12 @@ from ingest.events import DeliveryState, EventState
 #: (design.md, Storage).
 SETTLED_MS = 60_000
 
+#: As far as one statement goes: SQLite takes a condition of 1,000 parts, and a type has up to four.
+MOST_TYPES = 100
+
 _DURATION = re.compile(r"[0-9.]+ ?[A-Za-z]+", re.ASCII)
+#: What no database takes as text: NUL, and half of a pair of surrogates.
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 class Dataset(enum.StrEnum):
@@ -96,12 +101,12 @@ def read_filter(
         raise Refused("source", _unknown("source", source, sources))
     if state is not None:
         state = chosen("state", _STATES[dataset], state)
-    if destination is not None and dataset is Dataset.EVENTS:
-        raise Refused("destination", "events have none: ask for deliveries")
-    for each in types:
-        if not each or "*" in each[:-1]:
-            raise Refused("types", f'{each!r}: "*" may only stand at the end, as in "issues.*"')
-    return Filter(source, tuple(sorted(set(types))), state, destination)
+    if destination is not None:
+        if dataset is Dataset.EVENTS:
+            raise Refused("destination", "events have none: ask for deliveries")
+        if _NO_TEXT.search(destination):
+            raise Refused("destination", f"{destination!r}: none can have such a name")
+    return Filter(source, _types(types), state, destination)
 
 
 def read_range(since: str | None, until: str | None, now: int) -> Range:
@@ -121,6 +126,19 @@ def read_range(since: str | None, until: str | None, now: int) -> Range:
 def spelled(at: int) -> str:
     """Write a time for people and for manifests: ISO 8601, UTC."""
     return datetime.fromtimestamp(at / 1_000, UTC).isoformat(timespec="milliseconds")
+
+
+def _types(types: Collection[str]) -> tuple[str, ...]:
+    wanted = set(types)
+    if len(wanted) > MOST_TYPES:
+        reason = f"{len(wanted):,} are too many, {MOST_TYPES} are the most"
+        raise Refused("types", f'{reason}; one that ends with "*" covers all that begin so')
+    for each in wanted:
+        if not each or "*" in each[:-1]:
+            raise Refused("types", f'{each!r}: "*" may only stand at the end, as in "issues.*"')
+        if _NO_TEXT.search(each):
+            raise Refused("types", f"{each!r}: no event can have such a type")
+    return tuple(sorted(wanted))
 
 
 def _moment(field: str, text: str, now: int) -> int:

@@ -11,15 +11,23 @@ from typing import Any
 
 
 class Gathered(asyncio.Transport):
-    """Stands before a connection's own transport; ``call_soon`` is its event loop's."""
+    """Stands before a connection's own transport; ``call_soon`` is its event loop's.
+
+    ``on_unread``: called where the connection is closed and its peer has not read all of it yet.
+    """
 
     def __init__(
-        self, transport: asyncio.Transport, call_soon: Callable[[Callable[[], None]], object]
+        self,
+        transport: asyncio.Transport,
+        call_soon: Callable[[Callable[[], None]], object],
+        on_unread: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__()
         self._transport = transport
         self._call_soon = call_soon
+        self._on_unread = on_unread
         self._written: list[bytes | bytearray | memoryview] = []
+        self._ended = False  # nothing is written after the end
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Ask the transport."""
@@ -51,15 +59,24 @@ class Gathered(asyncio.Transport):
         """Send a whole answer: nothing follows that it should wait for."""
         if self._written:
             self.write(data)
-        elif not self._transport.is_closing():
+        elif not (self._ended or self._transport.is_closing()):
             self._transport.write(data)
 
     def close(self) -> None:
         """Send what was written, and close."""
         self._send()
         self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._on_unread()
+
+    def write_eof(self) -> None:
+        """Send what was written, and that nothing follows; what the peer sends still comes."""
+        self._send()
+        self._ended = True
+        if not self._transport.is_closing():
+            self._transport.write_eof()
 
     def _send(self) -> None:
         written, self._written = self._written, []
-        if written and not self._transport.is_closing():
+        if written and not (self._ended or self._transport.is_closing()):
             self._transport.write(b"".join(written))

@@ -5,7 +5,8 @@ Process state, created on import: a process that shares its metrics with its sib
 
 Design promise 3, per process and source, at rest:
 ``received = accepted + duplicate + rejected + handshake + shed`` (``REQUESTS`` by ``outcome``).
-A request to a source that is not configured counts under the source ``unknown``. Retention is
+A request to a source that is not configured counts under the source ``unknown``, and so does what
+a connection refuses because it is no request (a bad head, one too slow or too many). Retention is
 that of the metrics directory, not of a process.
 """
 
@@ -18,6 +19,7 @@ _FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5
 _WORK = (0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 3600.0)
 _DAY = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0)
 _BYTES = (0, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 26214400)
+_SHARE = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.0)
 _BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 # The receiver.
@@ -39,6 +41,12 @@ ACK_SECONDS = Histogram(
     ["source"],
     buckets=_FAST,
 )
+ACK_DEADLINE_RATIO = Histogram(
+    "hookkeeper_ack_deadline_ratio",
+    "The same as a share of the time that the source's provider waits, where that is documented.",
+    ["source"],
+    buckets=_SHARE,
+)
 BODY_BYTES = Histogram("hookkeeper_body_bytes", "Size of accepted bodies.", buckets=_BYTES)
 IN_FLIGHT_BYTES = Gauge(
     "hookkeeper_in_flight_bytes",
@@ -54,6 +62,11 @@ COMMIT_SECONDS = Histogram(
     "hookkeeper_commit_seconds", "One group commit of accepted events.", buckets=_FAST
 )
 COMMIT_EVENTS = Histogram("hookkeeper_commit_events", "Events in a group commit.", buckets=_BATCH)
+REJECTED_KEPT = Counter(
+    "hookkeeper_rejected_kept",
+    "Requests that proved nothing, by whether they are kept, and if not, why.",
+    ["source", "fate"],
+)
 
 # The wire.
 PUBLISHED = Counter(
@@ -108,7 +121,7 @@ RECORD_RETRIES = Counter(
 # Jobs. Kinds are configured names, and those that we bring.
 JOBS = Counter(
     "hookkeeper_jobs",
-    "Starts of jobs by the state that they led to, and jobs revoked with one that ended.",
+    "Starts of jobs by the state that they led to, and jobs that were revoked before they started.",
     ["kind", "status"],
 )
 JOB_DURATION_SECONDS = Histogram(

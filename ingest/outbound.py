@@ -1,4 +1,4 @@
-"""The guarded door: every HTTP request that leaves for a configured destination.
+"""The guarded door: every HTTP request that leaves, to a destination or for a published key.
 
 A name is resolved here, every one of its addresses must be permitted (``addresses``), and the
 connection goes to the address that was checked, so a name that changes between check and connect
@@ -15,9 +15,9 @@ import logging
 import socket
 import ssl
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -72,8 +72,17 @@ class Answer:
     excerpt: str
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What was fetched. ``headers`` have lower-case names, the last of several counts."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class Door:
-    """Sends POST requests, as many at a time as it is asked to. Belongs to one event loop.
+    """Sends requests, as many at a time as it is asked to. Belongs to one event loop.
 
     Keeps at most ``most_idle`` connections for the next request; ``close`` it on its loop.
     """
@@ -97,11 +106,51 @@ class Door:
 
         The time limit covers everything, name resolution included. Raises OutboundFailed.
         """
+        async with self._exchange("POST", url, headers, body, timeout_seconds, allow) as (
+            response,
+            deadline,
+        ):
+            excerpt = await _excerpt(response, deadline)
+        return Answer(response.status, _retry_after(response), excerpt)
+
+    async def get(
+        self,
+        url: str,
+        *,
+        timeout_seconds: float,
+        most_bytes: int,
+        allow: Iterable[Network] = (),
+    ) -> Document:
+        """GET a document whole, whatever its status. No redirect is followed.
+
+        The time limit covers everything. Raises OutboundFailed, also where it is too long.
+        """
+        async with self._exchange("GET", url, {}, b"", timeout_seconds, allow) as (
+            response,
+            deadline,
+        ):
+            body = await _whole(response, deadline, most_bytes)
+        headers = {
+            name.lower().decode(): value.decode("latin-1") for name, value in response.headers
+        }
+        return Document(response.status, headers, body)
+
+    @asynccontextmanager
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout_seconds: float,
+        allow: Iterable[Network],
+    ) -> AsyncIterator[tuple[httpcore.Response, float]]:
+        """Give the answer with its body unread, and the end of the time for reading it."""
         deadline = asyncio.get_running_loop().time() + timeout_seconds
         try:
             target, host = _target(url)
             request = httpcore.Request(
-                "POST", target, headers=_encoded(headers, host, body), content=body
+                method, target, headers=_encoded(headers, host, body), content=body
             )
             async with asyncio.timeout_at(deadline):
                 connection = await self._pool.take(frozenset(allow), target.origin)
@@ -111,11 +160,10 @@ class Door:
         except (*_HTTP_ERRORS, httpx.InvalidURL, OSError, UnicodeError) as error:
             raise _failure(error) from error
         try:
-            excerpt = await _excerpt(response, deadline)
+            yield response, deadline
         finally:
             await response.aclose()
         await self._pool.give_back(connection)
-        return Answer(response.status, _retry_after(response), excerpt)
 
     async def close(self) -> None:
         """Hang up everywhere."""
@@ -267,6 +315,22 @@ async def _excerpt(response: httpcore.Response, deadline: float) -> str:
                     break
     text = kept.decode("utf-8", "replace")[:EXCERPT_LIMIT]
     return "".join(one if one.isprintable() else " " for one in text).strip()
+
+
+async def _whole(response: httpcore.Response, deadline: float, most_bytes: int) -> bytes:
+    """Read all of the body, or fail: half a document is none."""
+    body = b""
+    try:
+        async with asyncio.timeout_at(deadline):
+            async for part in response.aiter_stream():
+                body += part
+                if len(body) > most_bytes:
+                    raise OutboundFailed("too_long", f"The answer is over {most_bytes} bytes.")
+    except TimeoutError:
+        raise OutboundFailed("timeout", "The answer did not end in time.") from None
+    except _HTTP_ERRORS as error:
+        raise _failure(error) from error
+    return body
 
 
 def _failure(error: Exception) -> OutboundFailed:

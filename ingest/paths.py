@@ -8,10 +8,12 @@ from starlette.types import Receive, Scope, Send
 
 from ingest import answers
 from ingest.answers import Answer
+from ingest.edge import Edge
 from ingest.health import Alive, Health, Ready
 from ingest.lifespan import Living, live
 
 _ENTRANCE = "/in/"
+_RAW_ENTRANCE = b"/in/"
 
 
 class Endpoint(Protocol):
@@ -33,6 +35,10 @@ class Startable(Living, Protocol):
     def receiver(self) -> Endpoint:
         """The endpoint of ``/in/{source}``."""
 
+    @property
+    def edge(self) -> Edge:
+        """What its connections are granted."""
+
 
 class Application(Router):
     """Starlette's router without its middleware: the receiver handles its own errors.
@@ -51,12 +57,14 @@ class Application(Router):
             default=_nothing_here,
         )
         self._reception = reception
+        self.edge = reception.edge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or the life of the process."""
         if scope["type"] == "http":
             source = scope["path"].removeprefix(_ENTRANCE)
-            if source and source != scope["path"] and "/" not in source:
+            # As it was sent: to a proxy in front, /in%2Fgithub is not below /in/.
+            if source and scope["raw_path"].startswith(_RAW_ENTRANCE) and "/" not in source:
                 scope["path_params"] = {"source": source}
                 await self._reception.receiver(scope, receive, send)
                 return

@@ -13,6 +13,7 @@ import structlog
 
 from ingest import metrics
 from ingest.errors import BrokerUnavailable
+from ingest.failpoints import reached
 
 logger = structlog.get_logger(__name__)
 
@@ -75,7 +76,9 @@ class Publisher:
 
     def _sent(self, ids: Sequence[str]) -> bool:
         try:
+            reached("writer.before_publish")
             self._publish(ids)
+            reached("writer.after_publish")
         except BrokerUnavailable as error:
             self._failed(len(ids), str(error))
             return False

@@ -10,25 +10,34 @@ import hashlib
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 
 import structlog
 import uuid_utils
 from starlette.types import Receive, Scope, Send
 
-from ingest import answers, body, handshake
+from ingest import answers, body
+from ingest.acceptor import Acceptor, NoPublishedKeys, PublishedKeys, Stored
 from ingest.answers import Answer, Outcome
 from ingest.config.model import Config, Source
 from ingest.credentials import CredentialKey
 from ingest.entrances import Entrance, Entrances
 from ingest.errors import RowRejected, StoreUnavailable
-from ingest.events import Accepted, Arrival
-from ingest.heading import Heading, read_heading
+from ingest.events import Arrival
+from ingest.heading import read_heading
 from ingest.health import Health
+from ingest.keeper import Keeper
+from ingest.learner import Learner
+from ingest.learning import Lesson
 from ingest.shed import Shed
-from ingest.verify import Reason, Rejected, Request, Verified, dedupe_key, verify
+from ingest.vault import Vault
+from ingest.verify import Rejected, Request, Verified, dedupe_key, verify
+from ingest.verify.handshakes.acknowledging import acknowledgement
+from ingest.verify.handshakes.answering import answer as answer_handshake
+from ingest.verify.handshakes.answering import methods
+from ingest.verify.handshakes.response import Response
+from ingest.verify.key_set import NO_KEYS, KeySet, NeedsKey
+from ingest.visit import Visit, not_taken, said, unproved
 
 logger = structlog.get_logger(__name__)
 
@@ -37,49 +46,16 @@ _LARGE_BODY = 1 << 20
 _SHOWN_NAME = 100
 
 
-#: What became of an arrival, and what hears how a request ended.
-Stored = Accepted | StoreUnavailable | RowRejected
+#: What hears how a request ended.
 Reply = Callable[[Answer], None]
-
-
-class Acceptor(Protocol):
-    """What the receiver needs of the writer."""
-
-    @property
-    def away(self) -> bool:
-        """Whether nobody is there to commit anything."""
-
-    @property
-    def full(self) -> bool:
-        """Whether one more would wait in vain."""
-
-    async def accept(self, arrival: Arrival) -> Accepted:
-        """Return after the commit. Raises StoreUnavailable and RowRejected."""
-
-    def submit(self, arrival: Arrival, done: Callable[[Stored], None]) -> None:
-        """Call ``done`` once, after the commit or with why there was none."""
-
-
-@dataclass(slots=True)
-class _Visit:
-    """One request, and what becomes known of it until its log line is written."""
-
-    entrance: Entrance
-    lease: body.Lease
-    name: str
-    method: str
-    now: int
-    started: float
-    trace_id: str
-    heading: Heading = field(init=False)  # of a request that was let in
-    size: int = 0
-    event_id: str = ""
-    event_type: str = ""
-    detail: str = ""
+Judged = Arrival | Lesson | Answer
 
 
 class Receiver:
-    """The endpoint. ``clock``: ms since the epoch. ``public_url``: as senders know this server."""
+    """The endpoint. ``clock``: ms since the epoch. ``public_url``: as senders know this server.
+
+    ``may_learn``: whether a source that has a secret was opened for one that a handshake says.
+    """
 
     def __init__(
         self,
@@ -89,14 +65,22 @@ class Receiver:
         key: CredentialKey,
         health: Health,
         in_flight: body.InFlight,
+        pace: body.Pace = body.PACE,
         public_url: str | None = None,
+        may_learn: Callable[[str], bool] = lambda _source: False,
+        keys: PublishedKeys | None = None,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._entrances = Entrances(config)
         self._acceptor = acceptor
         self._key = key
         self._health = health
+        self._keeper = Keeper(acceptor, health.disk, key)
+        self._learner = Learner(Vault(key), may_learn)
+        self._keys = keys or NoPublishedKeys()
+        self._later: set[asyncio.Task[None]] = set()  # requests that wait for a published key
         self._in_flight = in_flight
+        self._pace = pace
         self._public_url = public_url
         self._clock = clock
         self._log = logger.bind()  # a lazy logger finds itself anew at every call: 5 us
@@ -104,16 +88,17 @@ class Receiver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; count and log it, whatever comes."""
-        turned_away = self._turned_away(scope)
+        entrance = self._entrances.find(scope["path_params"]["source"])
+        turned_away = self._turned_away(entrance)
         if turned_away is not None:
             await answers.send_answer(turned_away, receive, send)
             return
-        visit = self._begin(scope)
+        visit = self._begin(scope, entrance)
         answer = answers.FAILED
         try:
             answer = await self._answer(scope, visit, receive)
         except body.ClientDisconnected:
-            answer = answers.disconnected()
+            answer = answers.disconnected(malformed=scope.get(body.MALFORMED, False))
         except asyncio.CancelledError:
             answer = answers.unavailable("cancelled", "The receiver is stopping.")
             raise
@@ -129,11 +114,12 @@ class Receiver:
         What ASGI costs a small event (a task, its messages, a wake-up) is a quarter of what the
         event costs. ``reply`` is called once, now or after the commit.
         """
-        turned_away = self._turned_away(scope)
+        entrance = self._entrances.find(scope["path_params"]["source"])
+        turned_away = self._turned_away(entrance)
         if turned_away is not None:
             reply(turned_away)
             return
-        visit = self._begin(scope)
+        visit = self._begin(scope, entrance)
         answer: Answer | None = answers.FAILED
         try:
             answer = self._taken(scope, visit, whole, reply)
@@ -143,7 +129,7 @@ class Receiver:
             self._end(visit, answer)
             reply(answer)
 
-    def _taken(self, scope: Scope, visit: _Visit, whole: bytes, reply: Reply) -> Answer | None:
+    def _taken(self, scope: Scope, visit: Visit, whole: bytes, reply: Reply) -> Answer | None:
         """The steps of ``_answer``; None where the answer comes after the commit.
 
         None of them beside the event loop: one read brings a quarter of a ``_LARGE_BODY`` at most.
@@ -154,55 +140,95 @@ class Receiver:
         try:
             visit.lease.hold(len(whole), source.max_body, more=False)
         except body.NotTaken as error:
-            return _not_taken(source, error)
-        judged = self._judge(source, visit, whole)
+            return not_taken(source, error)
+        judged = self._judge(source, visit, whole, self._known_keys(source))
+        if isinstance(judged, NeedsKey):
+            self._take_later(source, visit, whole, reply, judged)
+            return None
         if isinstance(judged, Answer):
             return judged
         self._acceptor.submit(judged, partial(self._stored, source, visit, reply))
         return None
 
-    def _stored(self, source: Source, visit: _Visit, reply: Reply, stored: Stored) -> None:
+    def _take_later(
+        self, source: Source, visit: Visit, whole: bytes, reply: Reply, needs: NeedsKey
+    ) -> None:
+        async def take() -> None:
+            answer: Answer = answers.FAILED
+            try:
+                judged = await self._with_key(source, visit, whole, needs)
+                answer = (
+                    judged
+                    if isinstance(judged, Answer)
+                    else await self._commit(source, visit, judged)
+                )
+            except Exception:
+                logger.exception("request.failed", trace_id=visit.trace_id)
+            self._end(visit, answer)
+            reply(answer)
+
+        task = asyncio.get_running_loop().create_task(take())
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    def _stored(self, source: Source, visit: Visit, reply: Reply, stored: Stored) -> None:
         answer = answers.FAILED
         try:
-            answer = _said(source, visit, stored)
+            answer = said(source, visit, stored)
         except Exception:
             logger.exception("request.failed", trace_id=visit.trace_id)
         self._end(visit, answer)
         reply(answer)
 
-    async def _answer(self, scope: Scope, visit: _Visit, receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, visit: Visit, receive: Receive) -> Answer:
         """Admit the request, take its body in, judge it, have it stored, say so."""
         source = self._admitted(scope, visit)
         if isinstance(source, Answer):
             return source
-        declared, complete = visit.heading.content_length, scope.get(body.COMPLETE, False)
+        declared = visit.heading.content_length
+        pace = None if scope.get(body.COMPLETE, False) else self._pace
         try:
-            whole = await body.read_body(
-                receive, declared, source.max_body, visit.lease, complete=complete
-            )
+            whole = await body.read_body(receive, declared, source.max_body, visit.lease, pace=pace)
         except body.NotTaken as error:
-            return _not_taken(source, error)
+            return not_taken(source, error)
+        keys = self._known_keys(source)
         if len(whole) < _LARGE_BODY:
-            judged = self._judge(source, visit, whole)
+            judged = self._judge(source, visit, whole, keys)
         else:
-            judged = await asyncio.to_thread(self._judge, source, visit, whole)
-        if isinstance(judged, Answer):
-            return judged
+            judged = await asyncio.to_thread(self._judge, source, visit, whole, keys)
+        if isinstance(judged, NeedsKey):
+            judged = await self._with_key(source, visit, whole, judged)
+        return judged if isinstance(judged, Answer) else await self._commit(source, visit, judged)
+
+    async def _commit(self, source: Source, visit: Visit, judged: Arrival | Lesson) -> Answer:
         stored: Stored
         try:
             stored = await self._acceptor.accept(judged)
         except (StoreUnavailable, RowRejected) as error:
             stored = error
-        return _said(source, visit, stored)
+        return said(source, visit, stored)
 
-    def _begin(self, scope: Scope) -> _Visit:
-        name = scope["path_params"]["source"]
-        entrance = self._entrances.find(name)
+    def _known_keys(self, source: Source) -> KeySet:
+        return NO_KEYS if source.provider.key_source is None else self._keys.snapshot()
+
+    async def _with_key(
+        self, source: Source, visit: Visit, whole: bytes, needs: NeedsKey
+    ) -> Judged:
+        """Judge once more, with the key that the first verdict asked for if it could be had."""
+        await self._keys.ensure(needs)
+        judged = self._judge(source, visit, whole, self._keys.snapshot())
+        if not isinstance(judged, NeedsKey):
+            return judged
+        heading = visit.heading
+        request = Request(visit.method, heading.url, heading.headers, whole)
+        return unproved(source, visit, request, judged)
+
+    def _begin(self, scope: Scope, entrance: Entrance) -> Visit:
         entrance.begin()
-        return _Visit(
+        return Visit(
             entrance=entrance,
             lease=self._in_flight.lease(),
-            name=name,
+            name=scope["path_params"]["source"],
             method=scope["method"],
             now=self._clock(),
             started=time.perf_counter(),
@@ -210,32 +236,37 @@ class Receiver:
             trace_id=f"{random.getrandbits(128):032x}",
         )
 
-    def _admitted(self, scope: Scope, visit: _Visit) -> Source | Answer:
+    def _admitted(self, scope: Scope, visit: Visit) -> Source | Answer:
         """The request's source, or what can be said before the body is read."""
         visit.heading = heading = read_heading(scope, self._public_url, visit.trace_id)
         visit.trace_id = heading.trace_id
         source = visit.entrance.source
         if source is None:
             return answers.rejected(404, "unknown_source", "No source has this name.")
-        allowed = handshake.methods(source.provider)
+        allowed = methods(source.provider)
         if visit.method not in allowed:
             return answers.wrong_method(allowed)
         if heading.too_large:
             return answers.rejected(431, "head_too_large", "The headers are too many or too long.")
         return source
 
-    def _turned_away(self, scope: Scope) -> Answer | None:
-        """What to say where nobody is let in now, before any work is done; it is counted."""
-        answer = self._shedding()
-        if answer is None:
-            return None
-        entrance = self._entrances.find(scope["path_params"]["source"])
+    def refused(self, answer: Answer) -> None:
+        """Count and log what a connection has turned away: it became no request of a source."""
+        self._turn_away(self._entrances.unknown, answer)
+
+    def _turned_away(self, entrance: Entrance) -> Answer | None:
+        """What to say to who is not let in now, before any work is done; it is counted."""
         if entrance.source is None:
             return None
+        answer = self._shedding() or entrance.limited()
+        if answer is not None:
+            self._turn_away(entrance, answer)
+        return answer
+
+    def _turn_away(self, entrance: Entrance, answer: Answer) -> None:
         entrance.begin()
         entrance.end(answer, 0, 0.0)
         self._shed.add(entrance.label, answer.reason)
-        return answer
 
     def _shedding(self) -> Answer | None:
         if self._health.draining:
@@ -250,27 +281,52 @@ class Receiver:
             return answers.BUSY
         return None
 
-    def _judge(self, source: Source, visit: _Visit, whole: bytes) -> Arrival | Answer:
-        """Prove the request: an arrival to store, or the answer if there is none."""
+    def _judge(self, source: Source, visit: Visit, whole: bytes, keys: KeySet) -> Judged | NeedsKey:
+        """Prove the request: an arrival or lesson to store, or the answer if there is none."""
         heading = visit.heading
         visit.size = len(whole)
         request = Request(visit.method, heading.url, heading.headers, whole)
         provider = source.provider
-        if provider.handshake is not None:
-            reply = handshake.answer(provider, request, source.options, source.secrets, visit.now)
+        if provider.handshakes:
+            reply = answer_handshake(
+                provider, request, source.options, source.secrets, visit.now, keys=keys
+            )
             if reply is not None:
-                return answers.handshake(reply.status, reply.headers, reply.body)
-        verdict = verify(provider, request, source.secrets, visit.now)
+                return self._greeted(source, visit, request, reply)
+            if visit.method != "POST":
+                return answers.NO_HANDSHAKE
+        verdict = verify(
+            provider, request, source.secrets, visit.now, options=source.options, keys=keys
+        )
         if isinstance(verdict, Verified):
             return self._arrival(source, visit, verdict, request)
-        return _unproved(source, visit, verdict)
+        if isinstance(verdict, NeedsKey):
+            return verdict
+        return unproved(source, visit, request, verdict)
+
+    def _greeted(
+        self, source: Source, visit: Visit, request: Request, reply: Response
+    ) -> Lesson | Answer:
+        if reply.confirm is not None:
+            return answers.unavailable("not_confirmed", "This receiver confirms no subscriptions.")
+        if reply.refusal is not None:
+            visit.detail = reply.refusal.detail
+        greeting = answers.handshake(reply)
+        if reply.learned is None:
+            return greeting
+        lesson = self._learner.lesson(source, reply.learned, visit.now)
+        if isinstance(lesson, Rejected):
+            return unproved(source, visit, request, lesson)
+        visit.handshake = request, greeting
+        return greeting if lesson is None else lesson
 
     def _arrival(
-        self, source: Source, visit: _Visit, verified: Verified, request: Request
+        self, source: Source, visit: Visit, verified: Verified, request: Request
     ) -> Arrival:
         entrance, heading = visit.entrance, visit.heading
         visit.event_id = str(uuid_utils.uuid7())
         visit.event_type = verified.event_type
+        visit.wanted = acknowledgement(source.provider, request)
         digest = hashlib.sha256(request.body).digest()
         key = dedupe_key(source.name, source.provider, verified, digest, source.dedupe)
         return Arrival(
@@ -290,11 +346,13 @@ class Receiver:
             dedupe_expires_at=None if key is None else visit.now + source.dedupe_window_ms,
         )
 
-    def _end(self, visit: _Visit, answer: Answer) -> None:
+    def _end(self, visit: Visit, answer: Answer) -> None:
         """Give back what a request held; count and log how it ended."""
         visit.lease.release()
         seconds = time.perf_counter() - visit.started
         visit.entrance.end(answer, visit.size, seconds)
+        if visit.unproved is not None:
+            self._keeper.offer(visit.entrance, visit.heading, *visit.unproved, visit.now)
         fields: dict[str, object] = {
             "trace_id": visit.trace_id,
             "source": visit.entrance.label,
@@ -320,37 +378,3 @@ class Receiver:
                 self._log.warning("request.rejected", **fields)
             case Outcome.SHED:
                 self._log.warning("request.shed", **fields)
-
-
-def _unproved(source: Source, visit: _Visit, verdict: Rejected) -> Answer:
-    visit.detail = verdict.detail
-    if verdict.reason is Reason.NO_SECRET:  # the operator's mistake: the sender should not give up
-        return answers.unavailable("no_secret", "This source has no secret that is in force.")
-    return answers.unproved(source.provider, verdict.reason)
-
-
-def _not_taken(source: Source, error: body.NotTaken) -> Answer:
-    """What a sender hears whose body was not taken in."""
-    if isinstance(error, body.BodyTooLarge):
-        message = f"This source takes bodies of at most {source.max_body} bytes."
-        return answers.rejected(413, "too_large", message, close=error.unread)
-    if isinstance(error, body.TooSlow):
-        return answers.rejected(408, "too_slow", "The body took too long.", close=True)
-    return answers.IN_FLIGHT
-
-
-def _said(source: Source, visit: _Visit, stored: Stored) -> Answer:
-    """What a sender hears of a commit."""
-    if isinstance(stored, StoreUnavailable):
-        visit.detail = str(stored)
-        return answers.unavailable("database", "The event could not be committed in time.")
-    if isinstance(stored, RowRejected):
-        # What we derive is cleaned, so this is a mistake of ours: never a 4xx.
-        visit.detail = str(stored)
-        return answers.unavailable("not_storable", "The event could not be stored as it is.")
-    visit.event_id = stored.event_id
-    if not stored.duplicate:
-        return answers.accepted(source.provider, stored.event_id)
-    if stored.conflicting:
-        visit.detail = "another body under the same id; it is kept beside the first"
-    return answers.duplicate(source.provider, stored.event_id)

@@ -7,36 +7,51 @@ meanwhile, and it is used as soon as it answers. A database that must not be use
 import asyncio
 import contextlib
 import gc
+import time
 from pathlib import Path
 
 import structlog
 
 from ingest import __version__, exposition, metrics
-from ingest.body import InFlight
+from ingest.body import InFlight, Pace
+from ingest.callers import Callers
 from ingest.config.settings import Settings
 from ingest.config.snapshot import Snapshot
 from ingest.credentials import load_key
 from ingest.disk import Disk
+from ingest.edge import Edge
 from ingest.health import Health
+from ingest.key_fetching import KeyFetcher
+from ingest.learned_config import LearnedConfig
 from ingest.logs import Lines
+from ingest.outbound import Door
 from ingest.receive import Receiver
+from ingest.uncertain import Uncertain
+from ingest.vault import Vault
 from ingest.writer import Orders, Writer
+from ingest.writer.spawning import Started
 
 logger = structlog.get_logger(__name__)
 
 _TICK_SECONDS = 2.0
+_IDLE_CONNECTIONS = 4  # to where providers publish their keys
 _SQLITE = "sqlite:///"
 
 
 class Reception:
     """Everything that a receiver process runs. ``metrics_folder`` None: nobody serves metrics.
 
-    ``lines``: where its log goes. Raises ConfigError where the configuration or the key file
-    cannot be used.
+    ``lines``: where its log goes; ``early``: a writer that was started for it. Raises ConfigError
+    where the configuration or the key file cannot be used.
     """
 
     def __init__(
-        self, settings: Settings, snapshot: Snapshot, metrics_folder: Path | None, lines: Lines
+        self,
+        settings: Settings,
+        snapshot: Snapshot,
+        metrics_folder: Path | None,
+        lines: Lines,
+        early: Started | None = None,
     ) -> None:
         settings.data.mkdir(parents=True, exist_ok=True)
         self._settings = settings
@@ -45,6 +60,9 @@ class Reception:
         self._lines = lines
         self._metrics_server: exposition.Server | None = None
         self._ticking: asyncio.Task[None] | None = None
+        self._uncertain = Uncertain()
+        key = load_key(settings.key_file)
+        learned = LearnedConfig(lambda: snapshot.config, Vault(key))
         self._writer = Writer(
             Orders(
                 database_url=settings.database_url,
@@ -54,17 +72,29 @@ class Reception:
                 metrics_folder=None if metrics_folder is None else str(metrics_folder),
             ),
             timeout_seconds=settings.commit_timeout_seconds,
+            early=early,
+            on_learned=lambda told: learned.take(*told),
         )
         self._in_flight = InFlight(settings.max_in_flight)
         self._disk = Disk(_folders(settings), settings.disk_low_water)
         self.health = Health(self._writer, self._disk)
+        self._door = Door(_IDLE_CONNECTIONS)
+        self._keys = KeyFetcher(self._door, lambda: time.time_ns() // 1_000_000)
         self.receiver = Receiver(
-            config=lambda: snapshot.config,
+            config=learned.current,
+            may_learn=learned.may_learn,
             acceptor=self._writer,
-            key=load_key(settings.key_file),
+            key=key,
             health=self.health,
             in_flight=self._in_flight,
+            pace=Pace(settings.body_timeout_seconds, settings.body_rate),
             public_url=settings.public_url,
+            keys=self._keys,
+        )
+        self.edge = Edge(
+            head_seconds=settings.head_timeout_seconds,
+            callers=Callers(settings.connections_per_address, settings.trusted_proxies),
+            refused=self.receiver.refused,
         )
 
     async def start(self) -> None:
@@ -93,6 +123,8 @@ class Reception:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._ticking
         await self._writer.stop()
+        await self._keys.close()
+        await self._door.close()
         if self._metrics_server is not None:
             await asyncio.to_thread(self._metrics_server.stop)
         gc.unfreeze()  # or what a process made before it started us would outlive it, uncollected
@@ -104,12 +136,14 @@ class Reception:
             await asyncio.sleep(_TICK_SECONDS)
             metrics.IN_FLIGHT_BYTES.set(self._in_flight.held)
             try:
-                await asyncio.to_thread(self._snapshot.refresh)
+                if await asyncio.to_thread(self._snapshot.refresh):
+                    self._uncertain.tell(self._snapshot.config.sources.values())
             except Exception:
                 logger.exception("config.refresh_failed")
 
     def _announce(self) -> None:
         config = self._snapshot.config
+        self._uncertain.tell(config.sources.values())
         logger.info(
             "receiver.started",
             version=__version__,

@@ -51,10 +51,11 @@ def content(day: date, zone: str, figures: Figures) -> dict[str, Any]:
                 "received": one.received,
                 "duplicates": one.duplicates,
                 "unmatched": one.unmatched,
+                "dead": one.dead,
                 "p50": _seconds(one.p50_ms),
                 "p95": _seconds(one.p95_ms),
             }
-            for one in figures.sources
+            for one in sorted(figures.sources, key=lambda one: -one.dead)
         ),
         "destinations": _first(
             {
@@ -110,10 +111,10 @@ _TEXT = """\
 {{ event.title }}
 The day is that of {{ event.json.zone }}.
 
-Sources (received, repeated, unmatched, from receipt to done: p50, p95)
+Sources (received, repeated, unmatched, given up, from receipt to done: p50, p95)
 {% for one in event.json.sources %}
   {{ one.source }}: {{ one.received }}, {{ one.duplicates }}, {{ one.unmatched }}, \
-{{ one.p50 or "-" }}, {{ one.p95 or "-" }}
+{{ one.dead }}, {{ one.p50 or "-" }}, {{ one.p95 or "-" }}
 {% endfor %}
 
 Destinations (delivered, given up, not ended)
@@ -152,10 +153,11 @@ th:first-child, td:first-child, td.words, th.words { text-align: left }
 <h2>Sources</h2>
 <table>
 <tr><th>source</th><th>received</th><th>repeated</th><th>unmatched</th>\
-<th>receipt to done, p50</th><th>p95</th></tr>
+<th>given up</th><th>receipt to done, p50</th><th>p95</th></tr>
 {% for one in event.json.sources %}
 <tr><td>{{ one.source }}</td><td>{{ one.received }}</td><td>{{ one.duplicates }}</td>\
-<td>{{ one.unmatched }}</td><td>{{ one.p50 }}</td><td>{{ one.p95 }}</td></tr>
+<td>{{ one.unmatched }}</td><td{% if one.dead %} class="bad"{% endif %}>{{ one.dead }}</td>\
+<td>{{ one.p50 }}</td><td>{{ one.p95 }}</td></tr>
 {% endfor %}
 </table>
 <h2>Destinations</h2>

@@ -1,6 +1,6 @@
-"""The log of requests that were turned away unread: a line a second for each cause, with a count.
+"""The log of what is dropped in floods: a line a second for each cause, with a count.
 
-A line each would cost more than turning them away, and fill the disk just when it is needed.
+A line each would cost more than the dropping, and fill the disk just when it is needed.
 """
 
 import asyncio
@@ -14,9 +14,10 @@ _SECONDS = 1.0
 
 
 class Shed:
-    """Counts by source and reason. Used on the event loop only."""
+    """Counts by source and reason. Used on the event loop only. ``event``: the line's name."""
 
-    def __init__(self) -> None:
+    def __init__(self, event: str = "requests.shed") -> None:
+        self._event = event
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def add(self, source: str, reason: str) -> None:
@@ -28,4 +29,4 @@ class Shed:
     def _say(self) -> None:
         counts, self._counts = self._counts, Counter()
         for (source, reason), count in counts.items():
-            logger.warning("requests.shed", source=source, reason=reason, requests=count)
+            logger.warning(self._event, source=source, reason=reason, requests=count)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from tests.services.postgres import PostgresServer
 from tests.services.redis import RedisServer
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 TEMPLATE = "migrated"
 _numbers = count(1)
+#: ``--hypothesis-profile nightly``: for the tests that try tests/examples.py's number of examples.
+settings.register_profile("nightly", max_examples=100_000, deadline=None)
 
 
 def pytest_configure() -> None:

@@ -225,7 +225,7 @@ class Pipeline:
             env=self.environ,
             capture_output=True,
             check=False,
-            timeout=60,
+            timeout=120,
         )
         assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
         return json.loads(done.stdout)
@@ -306,9 +306,13 @@ def running_pipeline(
     sink: Sink,
     *,
     handlers: str = HANDLERS,
+    code: Path = Path(__file__).parent.parent,
     **settings: str,
 ) -> Iterator[Pipeline]:
-    """Start a pipeline in an empty folder, on servers that the test owns; stop it after."""
+    """Start a pipeline in an empty folder, on servers that the test owns; stop it after.
+
+    ``code``: where its processes import from, looked at anew by each that starts.
+    """
     (folder / "bodies").mkdir()
     (folder / "handlers.py").write_text(handlers)
     (folder / "hookkeeper.toml").write_text(CONFIG.format(sink=sink.url("")))
@@ -325,7 +329,7 @@ def running_pipeline(
         "HOOKKEEPER_CONSOLE_PORT": "0",
         # A shared disk that stalls for a second is not what these tests are about.
         "HOOKKEEPER_COMMIT_TIMEOUT": "5s",
-        "PYTHONPATH": str(Path(__file__).parent.parent),
+        "PYTHONPATH": str(code),
         **{f"HOOKKEEPER_{name.upper()}": value for name, value in settings.items()},
     }
     pipeline = Pipeline(folder, port, database_url, environ, sink)

@@ -15,7 +15,7 @@ T = TypeVar("T")
 INTERVAL_SECONDS = 0.01
 
 
-def wait_until(predicate: Callable[[], T], *, timeout: float = 10.0, describe: str = "") -> T:
+def wait_until(predicate: Callable[[], T], *, timeout: float = 30.0, describe: str = "") -> T:
     """Return the first truthy value of ``predicate()``, asked for every 10 ms.
 
     Raises AssertionError after ``timeout`` seconds, saying what was waited for and what the
@@ -43,7 +43,7 @@ async def wait_until_async(
 async def wait_until_async(
     predicate: Callable[[], object],
     *,
-    timeout: float = 10.0,
+    timeout: float = 30.0,
     describe: str = "",
 ) -> object:
     """Do what wait_until does inside a running event loop; the predicate may be a coroutine."""

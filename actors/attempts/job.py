@@ -15,7 +15,7 @@ import structlog
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
 from actors.attempts.python import cleaned, described
-from actors.middleware.limits import Limits
+from actors.middleware.limits import HARD_GRACE_SECONDS, Limits, WorkerStops
 from ingest.errors import Permanent
 from ingest.jobs.context import Cancelled, JobContext, Paused, Reference, SoftTimeLimit
 from ingest.jobs.specs import JobSpec
@@ -24,6 +24,8 @@ from ingest.jobs.states import LARGEST_JSON, ClaimedJob, JobOutcome, JobResult
 logger = structlog.get_logger(__name__)
 
 _LOOK_SECONDS = 0.5  # how soon an async job hears that it was cancelled
+#: A job that its worker could not wait for goes on elsewhere, soon; its start does not count.
+_STOPPED = JobResult(JobOutcome.PAUSED, rest_ms=1_000)
 
 #: Runs a coroutine on the event loop and waits for it.
 RunOnLoop = Callable[[Coroutine[Any, Any, JobResult]], JobResult]
@@ -40,7 +42,7 @@ def attempt(
     if spec.soft_time_limit_seconds is not None:
         context.soft_limit_at = time.monotonic() + spec.soft_time_limit_seconds
     if spec.is_async:
-        return run_on_loop(_attempt_async(spec, context, claimed))
+        return _attempt_on_loop(spec, context, claimed, limits, run_on_loop)
     return _attempt_sync(spec, context, claimed, limits)
 
 
@@ -53,6 +55,17 @@ def unknown(kind: str) -> JobResult:
     )
 
 
+def _attempt_on_loop(
+    spec: JobSpec, context: JobContext, claimed: ClaimedJob, limits: Limits, run_on_loop: RunOnLoop
+) -> JobResult:
+    """It keeps its own limit; this thread has one for an event loop that is blocked."""
+    try:
+        with limits.limit(spec.time_limit_seconds + HARD_GRACE_SECONDS):
+            return run_on_loop(_attempt_async(spec, context, claimed))
+    except WorkerStops:
+        return _STOPPED
+
+
 def _attempt_sync(
     spec: JobSpec, context: JobContext, claimed: ClaimedJob, limits: Limits
 ) -> JobResult:
@@ -63,6 +76,8 @@ def _attempt_sync(
         args, kwargs = _arguments(claimed)
         with limits.limit(spec.time_limit_seconds, *warnings):
             returned = spec.function(context, *args, **kwargs)
+    except WorkerStops:
+        return _STOPPED
     except BaseException as error:  # noqa: BLE001 - a job's sys.exit() must not end the worker
         return _failure(spec, context, error)
     return _success(returned)
@@ -111,7 +126,7 @@ def _success(returned: object) -> JobResult:
     if isinstance(returned, Reference):
         return JobResult(JobOutcome.SUCCEEDED, reference=returned.url)
     try:
-        result = orjson.dumps(returned).decode()
+        result = orjson.dumps(returned)
     except TypeError as error:
         return JobResult(
             JobOutcome.PERMANENT,
@@ -125,7 +140,7 @@ def _success(returned: object) -> JobResult:
             f"A job's result takes at most {LARGEST_JSON:,} bytes of JSON, this takes "
             f"{len(result):,}. Write it to a file or a bucket and return Reference(its address).",
         )
-    return JobResult(JobOutcome.SUCCEEDED, result=result)
+    return JobResult(JobOutcome.SUCCEEDED, result=result.decode())
 
 
 def _failure(spec: JobSpec, context: JobContext, error: BaseException) -> JobResult:

@@ -9,11 +9,13 @@ import asyncio
 import inspect
 import traceback
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 
-from actors.middleware.limits import Limits
+from actors.batch import UNFINISHED
+from actors.middleware.limits import Limits, WorkerStops
 from ingest.errors import Permanent
 from ingest.events import AttemptOutcome, AttemptResult, Event
 from ingest.handlers import Handler
@@ -40,7 +42,7 @@ def attempt(
     """Call a sync handler in this thread, interrupted at its limit."""
     try:
         with limits.limit(handler.time_limit_seconds):
-            returned = handler.function(event)
+            returned = handler.function(_given(handler, event))
     except TimeLimitExceeded:
         return _timed_out(handler)
     except BaseException as error:  # noqa: BLE001 - a handler's sys.exit() must not end the worker
@@ -52,7 +54,12 @@ def attempt(
 
 async def attempt_async(handler: Handler, event: Event) -> AttemptResult:
     """Call an async handler on this loop, cancelled at its limit."""
-    return await _finish(handler, handler.function(event))
+    return await _finish(handler, handler.function(_given(handler, event)))
+
+
+def _given(handler: Handler, event: Event) -> Event:
+    """Say on the event who gets it: the inbox marks what a handler did under its name."""
+    return replace(event, handler=handler.name)
 
 
 async def _finish(handler: Handler, coroutine: Coroutine[Any, Any, Any]) -> AttemptResult:
@@ -73,6 +80,8 @@ def failure(error: BaseException) -> AttemptResult:
     """Judge an exception of a handler."""
     if isinstance(error, Permanent):
         return AttemptResult(AttemptOutcome.PERMANENT, "permanent", cleaned(str(error)))
+    if isinstance(error, WorkerStops):
+        return UNFINISHED
     return AttemptResult(AttemptOutcome.RETRYABLE, "handler_error", described(error))
 
 

@@ -8,7 +8,7 @@ its neighbours take long, is given back.
 # ruff: noqa: ARG002 - the signatures are dramatiq's
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -33,6 +33,7 @@ from ingest.events import (
     DeliveryRef,
     Settled,
 )
+from ingest.failpoints import reached
 from ingest.lifecycle import settle
 from ingest.queue import ACTORS, ALONE, WakeBroker
 from ingest.store import claims
@@ -99,14 +100,15 @@ class Claims(Middleware):
         held = batch.held()
         outcomes = batch.outcomes(_TIMED_OUT if _timed_out(exception) else UNFINISHED)
         untouched = batch.untouched()
+        freed: list[DeliveryRef] = []
         try:
             if exception is not None and not self._runtime.stopping.is_set():
                 # A fault of ours, which would be back at once: they wait as after a failure.
                 outcomes, untouched = [*outcomes, *map(_not_begun, untouched)], []
-            self._record(broker, outcomes)
-            self._release(broker, untouched)
+            freed += self._record(outcomes)
+            freed += self._release(untouched)
         finally:
-            self._holding.drop(held)
+            self._let_go(broker, held, freed)
             self._leave(broker, _destination(message))
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
@@ -118,17 +120,24 @@ class Claims(Middleware):
         loaded, runtime = self._runtime.loaded, self._runtime
         caps = routing.caps(loaded.config, loaded.handlers)
         claimed: list[Claimed] = []
+        freed: list[DeliveryRef] = []
         try:
             if ids:
                 claimed = claims.claim(runtime.database, runtime.worker_id, ids, caps)
+                reached("claim.after_commit")
         except StoreUnavailable as error:
             logger.warning("claims.unavailable", deliveries=len(ids), error=str(error))
-            self._undo_claim(broker, ids)
+            freed = self._undo_claim(ids)
         finally:
-            self._holding.drop(set(ids) - {one.delivery_id for one in claimed})
+            self._let_go(broker, set(ids) - {one.delivery_id for one in claimed}, freed)
         return claimed
 
-    def _undo_claim(self, broker: Broker, ids: Sequence[str]) -> None:
+    def _let_go(self, broker: Broker, ids: Iterable[str], freed: Sequence[DeliveryRef]) -> None:
+        """Drop ids, and only then publish: a thread that is woken before finds them held."""
+        self._holding.drop(ids)
+        wake_deliveries(_wakes(broker), freed)
+
+    def _undo_claim(self, ids: Sequence[str]) -> list[DeliveryRef]:
         """Give back what was claimed if the commit did happen: nobody would ever work on it."""
         runtime = self._runtime
         refs = insist(
@@ -137,16 +146,17 @@ class Claims(Middleware):
         )
         if refs:
             logger.warning("claims.undone", deliveries=len(refs))
-            wake_deliveries(_wakes(broker), refs)
+        return refs or []
 
     def _record_some(self, broker: Broker, outcomes: Sequence[Outcome]) -> None:
         """Record on the way; what is to be tried again may come back before the batch ends."""
-        self._record(broker, outcomes)
-        self._holding.drop(outcome.claimed.delivery_id for outcome in outcomes)
+        freed = self._record(outcomes)
+        self._let_go(broker, (outcome.claimed.delivery_id for outcome in outcomes), freed)
 
-    def _record(self, broker: Broker, outcomes: Sequence[Outcome]) -> None:
+    def _record(self, outcomes: Sequence[Outcome]) -> list[DeliveryRef]:
+        """Write outcomes down; return what may be claimed now because of them."""
         if not outcomes:
-            return
+            return []
         claimed = {outcome.claimed.delivery_id: outcome.claimed for outcome in outcomes}
         settled = [self._settle(outcome) for outcome in outcomes]
         try:
@@ -154,9 +164,10 @@ class Claims(Middleware):
         except Exception:
             logger.exception("claims.batch_rejected", deliveries=len(settled))
             freed = [ref for outcome in outcomes for ref in self._write_alone(outcome)]
+        reached("record.after_commit")
         for one in settled:
             observing.attempted(claimed, one)
-        wake_deliveries(_wakes(broker), freed)
+        return freed
 
     def _settle(self, outcome: Outcome, result: AttemptResult | None = None) -> Settled:
         loaded = self._runtime.loaded
@@ -193,17 +204,18 @@ class Claims(Middleware):
         end_process()  # it would stay running for ever under this live process
         return []
 
-    def _release(self, broker: Broker, untouched: Sequence[Claimed]) -> None:
+    def _release(self, untouched: Sequence[Claimed]) -> list[DeliveryRef]:
+        """Give back what nobody began to work on; return what may be claimed now."""
         if not untouched:
-            return
+            return []
         try:
             refs = claims.release(self._runtime.database, self._runtime.worker_id, untouched)
         except StoreUnavailable as error:
             logger.warning("claims.not_released", deliveries=len(untouched), error=str(error))
-            self._record(broker, [_not_begun(claimed) for claimed in untouched])
-        else:  # slow ones each by itself, for as many threads as there are
-            slow = not self._runtime.stopping.is_set()
-            wake_deliveries(_wakes(broker), [replace(ref, alone=slow) for ref in refs])
+            return self._record([_not_begun(claimed) for claimed in untouched])
+        # Slow ones each by itself, for as many threads as there are.
+        slow = not self._runtime.stopping.is_set()
+        return [replace(ref, alone=slow) for ref in refs]
 
     def _leave(self, broker: Broker, destination: str) -> None:
         wake_deliveries(_wakes(broker), self._bulkhead.leave(destination))

@@ -6,7 +6,7 @@ listen go on elsewhere, and their start does not count.
 # ruff: noqa: ARG002 - the signatures are dramatiq's
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
 from dramatiq import Broker, MessageProxy, Middleware, Worker
@@ -22,6 +22,7 @@ from actors.middleware.limits import end_process
 from actors.publishing import wake_jobs
 from actors.runtime import Runtime
 from ingest.errors import StoreUnavailable
+from ingest.jobs.ends import changed_job
 from ingest.jobs.specs import DEFAULT_MAX_RETRIES, retry_policy
 from ingest.jobs.states import ClaimedJob, JobOutcome, JobRef, JobResult, SettledJob
 from ingest.lifecycle import settle_job
@@ -91,13 +92,14 @@ class JobClaims(Middleware):
         if held is None:
             return
         CURRENT.set(None)
+        due: list[JobRef] = []
         try:
             if held.begun:
-                self._record(broker, held.claimed, held.result or UNFINISHED)
+                due = self._record(held.claimed, held.result or UNFINISHED)
             else:
-                self._release(broker, held.claimed)
+                due = self._release(held.claimed)
         finally:
-            self._holding.drop([held.claimed.id])
+            self._let_go(broker, [held.claimed.id], due)
             self._leave(broker, held.claimed.kind)
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
@@ -108,18 +110,24 @@ class JobClaims(Middleware):
         """Claim what this thread has taken hold of, and let go of the rest."""
         runtime = self._runtime
         claimed: list[ClaimedJob] = []
+        due: list[JobRef] = []
         try:
             if ids:
                 limits = caps(runtime.loaded)
                 claimed = job_claims.claim(runtime.database, runtime.worker_id, ids, limits)
         except StoreUnavailable as error:
             logger.warning("claims.unavailable", jobs=len(ids), error=str(error))
-            self._undo_claim(broker, ids)
+            due = self._undo_claim(ids)
         finally:
-            self._holding.drop(set(ids) - {one.id for one in claimed})
+            self._let_go(broker, set(ids) - {one.id for one in claimed}, due)
         return claimed
 
-    def _undo_claim(self, broker: Broker, ids: Sequence[str]) -> None:
+    def _let_go(self, broker: Broker, ids: Iterable[str], due: Sequence[JobRef]) -> None:
+        """Drop ids, and only then publish: a thread that is woken before finds them held."""
+        self._holding.drop(ids)
+        wake_jobs(_wakes(broker), due)
+
+    def _undo_claim(self, ids: Sequence[str]) -> list[JobRef]:
         """Give back what was claimed if the commit did happen: nobody would ever work on it."""
         runtime = self._runtime
         undone = insist(
@@ -128,10 +136,14 @@ class JobClaims(Middleware):
         )
         if undone is not None and undone.written:
             logger.warning("claims.undone", jobs=undone.written)
-            self._pass_on(broker, undone)
+            return _told(undone)
+        return []
 
-    def _record(self, broker: Broker, claimed: ClaimedJob, result: JobResult) -> None:
-        """Record a job as it is, else in plain words: it must not be held for ever."""
+    def _record(self, claimed: ClaimedJob, result: JobResult) -> list[JobRef]:
+        """Record a job as it is, else in plain words: it must not be held for ever.
+
+        Returns what may start now.
+        """
         for told in (result, _UNRECORDABLE):
             settled = self._settle(claimed, told)
             try:
@@ -139,11 +151,12 @@ class JobClaims(Middleware):
             except Exception:
                 logger.exception("claims.rejected", job_id=claimed.id)
                 continue
-            if recorded is not None:
-                self._tell(claimed, settled, recorded)
-                wake_jobs(_wakes(broker), recorded.due)
-            return
+            if recorded is None:
+                return []
+            self._tell(claimed, settled, recorded)
+            return list(recorded.due)
         end_process()
+        return []
 
     def _settle(self, claimed: ClaimedJob, result: JobResult) -> SettledJob:
         spec = spec_of(self._runtime.loaded, claimed.kind)
@@ -167,24 +180,25 @@ class JobClaims(Middleware):
             if change.id == claimed.id:
                 observing.ended_job(claimed, settled, change.state)
             else:
-                observing.changed_job(change)
+                changed_job(change)
 
-    def _release(self, broker: Broker, claimed: ClaimedJob) -> None:
+    def _release(self, claimed: ClaimedJob) -> list[JobRef]:
         runtime = self._runtime
         released = insist(
             lambda: job_claims.release(runtime.database, runtime.worker_id, [claimed]),
             runtime.stopping,
         )
-        if released is not None:
-            self._pass_on(broker, released)
-
-    def _pass_on(self, broker: Broker, released: RecordedJobs) -> None:
-        for change in released.changes:
-            observing.changed_job(change)
-        wake_jobs(_wakes(broker), released.due)
+        return [] if released is None else _told(released)
 
     def _leave(self, broker: Broker, kind: str) -> None:
         wake_jobs(_wakes(broker), self._bulkhead.leave(kind))
+
+
+def _told(released: RecordedJobs) -> list[JobRef]:
+    """Tell of what was given back; return what may start now."""
+    for change in released.changes:
+        changed_job(change)
+    return list(released.due)
 
 
 def _wakes(broker: Broker) -> WakeBroker:

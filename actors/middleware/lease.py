@@ -38,7 +38,7 @@ class Lease(Middleware):
         self._thread.start()
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        """Give the lease back; rows that could not be recorded keep it until it expires."""
+        """Give the lease back; what could not be recorded is free from now on, too."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()

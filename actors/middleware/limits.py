@@ -8,6 +8,9 @@ raised under the lock that ``disarm`` takes, so after ``disarm`` none can come a
 An interrupt cannot reach a thread inside a C call. Such a thread holds its deliveries for ever,
 so the process ends ``HARD_GRACE_SECONDS`` after the limit; they then run alone in a child, which
 can be killed.
+
+A process that stops interrupts in the same way what has not ended by itself: an attempt that is
+recorded as interrupted is tried again, one that is cut off would count as a crash.
 """
 # ruff: noqa: ARG002 - the signatures are dramatiq's
 
@@ -30,12 +33,19 @@ logger = structlog.get_logger(__name__)
 
 HARD_GRACE_SECONDS = 30.0
 EXIT_STATUS = 70  # EX_SOFTWARE
+#: So long may go on what runs when the process is told to stop; dramatiq's own patience is 20 s
+#: (ingest/cli/worker.py), of which some is left to record what was interrupted.
+LEAVE_SECONDS = 15.0
 _INTERVAL_SECONDS = 0.2
 _USERS_LIMIT_MS = 600_000.0  # for actors that a user declares, as in dramatiq
 
 
 #: After how many seconds what is raised in a thread.
 Interrupt = tuple[float, type[BaseException]]
+
+
+class WorkerStops(BaseException):
+    """Raised in a thread whose process stops. No Exception: handlers catch those."""
 
 
 def end_process() -> None:
@@ -53,6 +63,8 @@ class Limits(Middleware):
         self._lock = threading.Lock()
         self._interrupts: dict[int, list[Interrupt]] = {}
         self._ends: dict[int, float] = {}
+        self._leave_at: float | None = None
+        self._left: set[int] = set()  # threads that were told to stop
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -80,6 +92,7 @@ class Limits(Middleware):
             interrupts: list[Interrupt] = [*warnings, (seconds, TimeLimitExceeded)]
             self._interrupts[thread] = [(now + after, error) for after, error in interrupts]
             self._ends[thread] = now + seconds + HARD_GRACE_SECONDS
+            self._left.discard(thread)
 
     def disarm(self) -> None:
         """Stop the clock; an interrupt that is already on its way is raised here at the latest."""
@@ -88,8 +101,12 @@ class Limits(Middleware):
             self._ends.pop(threading.get_ident(), None)
 
     def check(self, now: float) -> None:
-        """Interrupt every thread that is over its limit at ``now``."""
+        """Interrupt every thread that is over its limit at ``now``, or all that still work."""
         with self._lock:
+            if self._leave_at is not None and now >= self._leave_at:
+                for thread in self._interrupts.keys() - self._left:
+                    self._left.add(thread)
+                    raise_thread_exception(thread, WorkerStops)  # type: ignore[no-untyped-call]  # dramatiq leaves it unannotated
             for thread, interrupts in self._interrupts.items():
                 if interrupts and now >= interrupts[0][0]:
                     _, error = interrupts.pop(0)
@@ -113,7 +130,12 @@ class Limits(Middleware):
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Start with the worker."""
+        self._leave_at = None
         self.start()
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """Let what runs end by itself, for a while."""
+        self._leave_at = time.monotonic() + LEAVE_SECONDS
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """Stop with it."""

@@ -18,9 +18,14 @@ from ingest.cli import (
     export,
     jobs,
     output,
+    providers,
+    rejected,
     replay,
+    restart,
     schedules,
+    secrets,
     send,
+    simulate,
     sink,
     tail,
     up,
@@ -72,14 +77,17 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(epilog=EXPLANATION)(_top)
-    _add(app, up.up, web.web, worker.worker, worker.scheduler, console.console)
+    _add(app, up.up, restart.restart, web.web, worker.worker, worker.scheduler, console.console)
     _add(app, configuration.init, database.migrate, database.backup)
+    app.add_typer(_providers(), name="providers")
     config = _group("The file hookkeeper.toml.")
     config.command("check")(configuration.check)
     app.add_typer(config, name="config")
-    app.command()(send.send)
+    _add(app, send.send, simulate.simulate)
     app.add_typer(_events(), name="events")
     app.add_typer(_dead(), name="dead")
+    app.add_typer(_rejected(), name="rejected")
+    app.add_typer(_secrets(), name="secrets")
     app.add_typer(_destinations(), name="destinations")
     app.add_typer(_jobs(), name="jobs")
     planned = _group("What is done by itself, and when.")
@@ -103,6 +111,13 @@ def _add(app: typer.Typer, *commands: Callable[..., None]) -> None:
         app.command()(command)
 
 
+def _providers() -> typer.Typer:
+    group = _group("The providers that are known: list them, show one.")
+    group.command("list")(providers.list_)
+    group.command("show")(providers.show)
+    return group
+
+
 def _events() -> typer.Typer:
     group = _group("What was received: list it, look at one, replay it.")
     group.command("list")(events.list_)
@@ -115,6 +130,22 @@ def _dead() -> typer.Typer:
     group = _group("Deliveries that were given up: list them, replay them.")
     group.command("list")(dead.list_)
     group.command("replay")(dead.replay)
+    return group
+
+
+def _rejected() -> typer.Typer:
+    group = _group("Requests that proved nothing: list, explain, verify again.")
+    group.command("list")(rejected.list_)
+    group.command("show")(rejected.show)
+    group.command("reverify")(rejected.reverify)
+    return group
+
+
+def _secrets() -> typer.Typer:
+    group = _group("The secrets of sources: check, learn, retire.")
+    group.command("check")(secrets.check)
+    group.command("learn")(secrets.learn)
+    group.command("retire")(secrets.retire)
     return group
 
 

@@ -18,6 +18,9 @@ def console(
     fd: Annotated[
         int | None, typer.Option(help="An inherited listening socket, instead of a port.")
     ] = None,
+    ready_fd: Annotated[
+        int | None, typer.Option(help="An inherited pipe that is told when this serves.")
+    ] = None,
 ) -> None:
     """Run the console: /api/v1 for operators and programs."""
     import socket
@@ -27,6 +30,7 @@ def console(
 
     from ingest import exposition
     from ingest.cli.listening import listen
+    from ingest.cli.serving import Announcing
     from ingest.config.settings import load_settings
     from ingest.logs import configure
 
@@ -54,7 +58,7 @@ def console(
         proxy_headers=False,
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
     )
-    server = uvicorn.Server(config)
+    server = Announcing(config, ready_fd)
     directory = settings.data / "metrics"
     metrics = exposition.serve(settings.metrics_host, settings.metrics_port, directory)
     server.run(sockets=[listener])

@@ -33,7 +33,7 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """Copy the database to a file while the pipeline runs. Redis needs no backup."""
-    from ingest.cli.located import located_database
+    from ingest.cli.located import located_database, located_settings
     from ingest.store.backup import backup as backup_store
 
     if target.exists():
@@ -42,10 +42,12 @@ def backup(
         )
     if not target.parent.is_dir():
         raise CommandFailed(f"there is no directory {target.parent}; make it first.", Exit.USAGE)
-    with located_database() as database:
+    settings = located_settings()
+    with located_database(settings) as database:
         backup_store(database, target)
     size = target.stat().st_size
     if as_json:
         output.document({"written": str(target), "bytes": size})
     else:
         print(f"Wrote {target} ({size:,} bytes): every event committed before now is in it.")
+        print(f"Keep a copy of {settings.key_file} with it: learned secrets need that key.")

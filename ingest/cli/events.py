@@ -33,7 +33,7 @@ def list_(
         raise CommandFailed(
             f"there is no state {state!r}: use {', '.join(EventState)}.", Exit.USAGE
         )
-    oldest = None if since is None else int(time.time() * 1000) - _duration(since)
+    oldest = None if since is None else int(time.time() * 1000) - duration(since)
     with located_database() as database:
         rows = queries.list_events(
             database,
@@ -75,7 +75,8 @@ def _notes(generation: int, duplicates: int, conflicts: int) -> str:
     return ", ".join(f"{word} {count}" for word, count in said.items() if count)
 
 
-def _duration(text: str) -> int:
+def duration(text: str) -> int:
+    """Milliseconds of ``15m``. Raises CommandFailed."""
     from ingest.config.durations import parse_duration
 
     try:

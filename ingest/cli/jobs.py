@@ -13,7 +13,7 @@ from ingest.cli.exits import CommandFailed, Exit
 from ingest.cli.output import Json
 
 if TYPE_CHECKING:
-    from ingest.jobs.states import JobState, Progress
+    from ingest.jobs.states import Progress
     from ingest.store import Database
     from ingest.store.job_rows import JobRow
 
@@ -97,9 +97,7 @@ def show(job: JobId, as_json: Json = False) -> None:
 
 def cancel(job: JobId, as_json: Json = False) -> None:
     """Cancel a job: one that waits at once, one that runs as soon as it looks."""
-    from ingest.store import jobs
-
-    _order(job, jobs.cancel, as_json=as_json)
+    _order(job, _cancel, as_json=as_json)
 
 
 def pause(job: JobId, as_json: Json = False) -> None:
@@ -116,9 +114,21 @@ def resume(job: JobId, as_json: Json = False) -> None:
     _order(job, jobs.resume, as_json=as_json)
 
 
-def _order(
-    job: str, order: Callable[["Database", str], "JobState | None"], *, as_json: bool
-) -> None:
+def _cancel(database: "Database", job: str) -> None:
+    """Cancel, and count what has ended because of it: no worker will."""
+    from ingest import exposition
+    from ingest.cli.located import located_settings
+    from ingest.store import jobs
+
+    if changes := jobs.cancel(database, job):
+        exposition.prepare(located_settings().data / "metrics")
+        from ingest.jobs.ends import count  # counts where prepare says
+
+        for change in changes:
+            count(change)
+
+
+def _order(job: str, order: Callable[["Database", str], object], *, as_json: bool) -> None:
     """Give an order, and say where the job stands now."""
     from ingest.cli.located import located_database
 

@@ -7,14 +7,14 @@ from ingest.cli import output
 from ingest.cli.output import Json
 
 if TYPE_CHECKING:
-    from ingest.scheduled import Listed
+    from ingest.schedule_list import Listed
 
 
 def list_(as_json: Json = False) -> None:
     """List all schedules: shipped, in hookkeeper.toml, and marked in handler modules."""
     from ingest.cli.located import located_database, located_settings
     from ingest.cli.located_config import located_config
-    from ingest.scheduled import listed
+    from ingest.schedule_list import listed
 
     settings = located_settings()
     with located_database(settings) as database:

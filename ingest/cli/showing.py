@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest.cli import output
-from ingest.events import Event
 from ingest.store import Database, queries
-from ingest.store.queries import AttemptRow, DeliveryRow
+from ingest.store.queries import AttemptRow, DeliveryRow, StoredEvent
 
 #: A preview on a terminal ends here; --body writes all of it.
 _PREVIEW_CHARACTERS = 4_000
@@ -26,7 +25,7 @@ class Told:
 class Story:
     """An event and everything that came of it."""
 
-    event: Event
+    event: StoredEvent
     deliveries: Sequence[Told]
 
 
@@ -50,6 +49,7 @@ def tell(found: Story) -> None:
         "received": output.moment(event.received_at),
         "content type": event.content_type or "(none)",
         "body": f"{len(event.body):,} bytes",
+        "proved by": event.secret_name or "(no secret)",
         "generation": event.generation,
         "trace": event.trace_id,
     }

@@ -12,10 +12,13 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from socket import socket
 from typing import Any
+
+import structlog
 
 from ingest.cli.banner import print_ready
 from ingest.cli.console import LOOPBACK
@@ -27,7 +30,10 @@ from ingest.cli.processes import Child, Command, Guard
 from ingest.cli.programs import Programs
 from ingest.cli.readiness import wait_ready
 from ingest.cli.redis_server import PrivateRedis, private_redis
+from ingest.cli.successor import another, successor
 from ingest.config.settings import Settings
+
+logger = structlog.get_logger(__name__)
 
 
 def prepare(
@@ -76,6 +82,15 @@ class Listeners:
         self.console.close()
 
 
+@dataclass(frozen=True)
+class Restarted:
+    """How often the pipeline has restarted; why it failed last, or ""; whether it does now."""
+
+    restarts: int
+    restart_failed: str = ""
+    restarting: bool = False
+
+
 class Supervisor:
     """Starts, keeps and stops the processes of a pipeline."""
 
@@ -99,6 +114,8 @@ class Supervisor:
         self._guard = Guard(folder.lock.fileno())
         self._children: dict[str, Child] = {}
         self._stopping = asyncio.Event()
+        self._asked = asyncio.Event()  # to restart
+        self._restarted = Restarted(0)
 
     async def run(self) -> None:
         """Start everything, keep it running until a signal, stop everything.
@@ -108,16 +125,19 @@ class Supervisor:
         self._obey_signals()
         starting = asyncio.create_task(self._start())
         stopping = asyncio.create_task(self._stopping.wait())
+        restarting: asyncio.Task[None] | None = None
         try:
             await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 await starting  # raises what went wrong
+                restarting = asyncio.create_task(self._restart_when_asked())
                 await stopping
         finally:
             self._stopping.set()
-            starting.cancel()
-            stopping.cancel()
-            await asyncio.gather(starting, stopping, return_exceptions=True)
+            tasks = [task for task in (starting, stopping, restarting) if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._stop()
 
     def _obey_signals(self) -> None:
@@ -125,12 +145,62 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) != signal.SIG_IGN:  # nohup stays nohup
                 loop.add_signal_handler(number, self._signalled)
+        loop.add_signal_handler(signal.SIGUSR1, self._asked.set)  # heard once everything is started
 
     def _signalled(self) -> None:
         if self._stopping.is_set():
             for child in self._children.values():
                 child.kill()
         self._stopping.set()
+
+    async def _restart_when_asked(self) -> None:
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            self._tell(replace(self._restarted, restarting=True))
+            self._tell(await self._restart())
+
+    def _tell(self, restarted: Restarted) -> None:
+        self._restarted = restarted
+        try:
+            self._folder.announce(self._whereabouts())
+        except OSError as error:  # a full disk, say; the next restart must be heard all the same
+            logger.error("pipeline.not_announced", error=str(error))  # noqa: TRY400 - told, not lost
+
+    async def _restart(self) -> Restarted:
+        """Every process but Redis anew, one after another."""
+        logger.info("pipeline.restarting")
+        try:
+            await self._finished("config", "check", "--json")
+            await self._printed("the new code of the workers", self._programs.check_of_workers())
+            await self._finished("migrate", "--json")
+            await self._replace_all()
+        except (
+            CommandFailed,
+            OSError,
+            ValueError,
+        ) as error:  # whatever a new release says or lacks
+            logger.error("pipeline.not_restarted", reason=str(error))  # noqa: TRY400 - told, not lost
+            return Restarted(self._restarted.restarts + 1, str(error))
+        logger.info("pipeline.restarted")
+        return Restarted(self._restarted.restarts + 1)
+
+    async def _replace_all(self) -> None:
+        programs, listeners, guard = self._programs, self._listeners, self._guard
+        await self._replace(await successor(partial(programs.web, listeners.web), guard))
+        for number in range(1, self._settings.workers + 1):
+            await self._replace(await another(programs.worker(number), guard))
+        await self._replace(await another(programs.scheduler(), guard))
+        await self._replace(await successor(partial(programs.console, listeners.console), guard))
+
+    async def _replace(self, child: Child) -> None:
+        """Keep a process that serves already, and stop the one of its name."""
+        child.keep()
+        name = child.command.name
+        old = self._children[f"old {name}"] = self._children[name]
+        self._children[name] = child
+        await old.stop()
+        del self._children[f"old {name}"]
 
     async def _start(self) -> None:
         if self._redis is not None:
@@ -173,11 +243,12 @@ class Supervisor:
             await asyncio.wait({exited, answered})
 
     async def _finished(self, *command: str) -> Any:
-        """Run one of our short commands; the JSON it printed. Raises CommandFailed with its code.
-
-        Its errors go straight to our stderr.
-        """
+        """Run a command of ours; the JSON it printed. Raises CommandFailed with its code."""
         argv = self._programs.hookkeeper(*command)
+        return json.loads(await self._printed(f"hookkeeper {' '.join(command)}", argv))
+
+    async def _printed(self, name: str, argv: Sequence[str]) -> bytes:
+        """Run it to its end. Its errors go straight to our stderr."""
         process = await asyncio.create_subprocess_exec(
             *argv, env=self._environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         )
@@ -188,14 +259,14 @@ class Supervisor:
                 process.kill()
             raise
         if process.returncode:
-            raise _failed_start(f"hookkeeper {' '.join(command)}", process.returncode)
-        return json.loads(printed)
+            raise _failed_start(name, process.returncode)
+        return printed
 
     async def _stop(self) -> None:
         """First what takes work in, last what the others need. Bounded by each one's own bound."""
         self._listeners.close()
-        web = [child for name, child in self._children.items() if name == "web"]
-        redis = [child for name, child in self._children.items() if name == "redis"]
+        web = [child for child in self._children.values() if child.command.name == "web"]
+        redis = [child for child in self._children.values() if child.command.name == "redis"]
         others = [child for child in self._children.values() if child not in web + redis]
         for stage in (web, others, redis):
             await asyncio.gather(*(child.stop() for child in stage))
@@ -207,7 +278,9 @@ class Supervisor:
         """What run.json tells the commands of this folder."""
         names = ("DATABASE_URL", "BROKER_URL", "HOST", "PORT", "METRICS_PORT", "CONSOLE_PORT")
         found = {name.lower(): self._environ[f"HOOKKEEPER_{name}"] for name in names}
-        return {**found, "pid": os.getpid()}
+        if public_url := self._environ.get("HOOKKEEPER_PUBLIC_URL"):  # what `send` has to sign
+            found["public_url"] = public_url
+        return {**found, "pid": os.getpid(), **asdict(self._restarted)}
 
 
 def _failed_start(name: str, status: int) -> CommandFailed:

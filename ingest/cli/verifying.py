@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,19 +50,20 @@ def _parsed(raw: bytes) -> dict[str, Any]:
 
 def judge(name: str, given: Given, *, as_json: bool) -> bool:
     """Verify one request and print the verdict; whether it is valid. Raises CommandFailed."""
-    provider, secrets = _chosen(name, given.secrets)
+    provider, secrets, options = _chosen(name, given.secrets)
     request = Request(
         given.method.upper(), given.url, tuple(map(_header, given.headers)), _body(given.body)
     )
     now = int(time.time() * 1000) if given.check_time else None
-    verdict = verify(provider, request, secrets, now)
+    verdict = verify(provider, request, secrets, now, options=options)
     if as_json:
         valid = not isinstance(verdict, Rejected)
         output.document({"provider": provider.slug, "valid": valid, **output.plain(verdict)})
     elif isinstance(verdict, Rejected):
         print(f"not valid: {verdict.reason}\n{verdict.detail}")
         print(f"{len(request.body):,} bytes of body were checked against {_count(secrets)}.")
-        print(f"How {provider.name or provider.slug} signs: {provider.docs}")
+        if provider.docs:
+            print(f"How {provider.name} signs: {provider.docs}")
     else:
         kind = output.printable(verdict.event_type) or "(no type)"
         print(f"valid: {provider.name or provider.slug} {kind}")
@@ -70,22 +72,24 @@ def judge(name: str, given: Given, *, as_json: bool) -> bool:
     return not isinstance(verdict, Rejected)
 
 
-def _chosen(name: str, references: tuple[str, ...]) -> tuple[Provider, tuple[Secret, ...]]:
-    """A source of the configuration with its secrets, else a provider of the catalogue."""
+def _chosen(
+    name: str, references: tuple[str, ...]
+) -> tuple[Provider, tuple[Secret, ...], Mapping[str, str]]:
+    """A source's provider, secrets and options, else a provider of the catalogue and no options."""
     given = tuple(_secret(reference) for reference in references)
     catalogue = load_catalogue()
     settings = located_settings()
     if settings.config_path.exists():
-        sources = located_config(settings).sources
-        if name in sources:
-            return sources[name].provider, given or sources[name].secrets
+        source = located_config(settings).sources.get(name)
+        if source is not None:
+            return source.provider, given or source.secrets, source.options
     if name not in catalogue:
         raise CommandFailed(
             f"{name!r} is no source here and no provider of the catalogue; "
             f"{did_you_mean(name, catalogue)}",
             Exit.USAGE,
         )
-    return catalogue[name], given
+    return catalogue[name], given, {}
 
 
 def _secret(reference: str) -> Secret:

@@ -1,7 +1,9 @@
-"""Durations and sizes as people write them: "15s", "3d", "10MB"."""
+"""Durations, sizes and rates as people write them: "15s", "3d", "10MB", "100/s"."""
 
 import re
 from decimal import Decimal
+
+from ingest.allowance import Rate
 
 #: Milliseconds in each unit of time.
 DURATION_UNITS = {
@@ -24,6 +26,7 @@ SIZE_UNITS = {
 }
 #: Beyond this a number is a slip of the hand, and would overflow a BIGINT of milliseconds.
 _LIMIT = 2**53
+_RATE = re.compile(r"([0-9]{1,9})/([smh])", re.ASCII)
 _QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([A-Za-z]+)", re.ASCII)
 
 
@@ -46,6 +49,14 @@ def parse_days(text: object) -> int:
     if rest or not days:
         raise ValueError(f"expected {example}, got {text!r}")
     return days
+
+
+def parse_rate(text: object) -> Rate:
+    """So many a second, minute or hour: "100/s", "600/m" or "10000/h". Raises ValueError."""
+    found = _RATE.fullmatch(text.strip()) if isinstance(text, str) else None
+    if found is None or not int(found[1]):
+        raise ValueError(f'expected a rate such as "100/s", "600/m" or "10000/h", got {text!r}')
+    return Rate(int(found[1]), DURATION_UNITS[found[2]] // 1_000)
 
 
 def format_duration(milliseconds: int) -> str:

@@ -13,7 +13,8 @@ from ingest.config.exports import read_exports
 from ingest.config.mistakes import Mistakes, did_you_mean
 from ingest.config.model import Config, Destination, Route, Source
 from ingest.config.references import References, file_references
-from ingest.config.schedules import Surroundings, read_schedules
+from ingest.config.schedule_arguments import Surroundings
+from ingest.config.schedules import read_schedules
 from ingest.config.schema import FileTable, RouteTable, read_table
 from ingest.config.sources import read_source
 from ingest.errors import ConfigError
@@ -93,7 +94,7 @@ def _config(
         Surroundings(
             folder=references.folder,
             sources=(*file.sources, OWN_SOURCE),
-            destinations=file.destinations,
+            destinations={name: destinations.get(name) for name in file.destinations},
             retention_days=file.retention,
             retention_by_source=own_days,
         ),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from ingest.errors import ConfigError
 
 #: More names than this are no longer read.
-_LISTED = 20
+_LISTED = 30
 
 
 def did_you_mean(word: str, valid: Iterable[str]) -> str:

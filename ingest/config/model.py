@@ -7,10 +7,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from ingest.allowance import Rate
 from ingest.backoff import RetryPolicy
 from ingest.events import DestinationKind
 from ingest.message import Message
 from ingest.patterns import Pattern
+from ingest.rejection import Keeping
 from ingest.schedules import Schedule
 from ingest.verify.provider import Provider
 from ingest.verify.request import Secret
@@ -27,7 +29,11 @@ DEFAULT_DEDUPE_WINDOW_MS = 7 * 86_400_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """Who may post to ``/in/<name>`` and how that is proved. ``max_body`` in bytes."""
+    """Who may post to ``/in/<name>`` and how that is proved. ``max_body`` in bytes.
+
+    ``rejected``: how much is kept of what proves nothing; None: none of it. ``rate_limit``: how
+    many requests each receiver lets in; None: as many as it can.
+    """
 
     name: str
     provider: Provider
@@ -37,6 +43,8 @@ class Source:
     dedupe_window_ms: int = DEFAULT_DEDUPE_WINDOW_MS
     retention_days: int | None = None
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    rejected: Keeping | None = field(default_factory=Keeping)
+    rate_limit: Rate | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,27 +1,21 @@
 """[schedules.<name>] -> Schedule, and the schedules that are there without being asked for."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from ingest.config.mistakes import Mistakes, did_you_mean, listed
 from ingest.config.model import Schedules
-from ingest.config.schema import (
-    CleanupArguments,
-    ExportArguments,
-    NoArguments,
-    ReportArguments,
-    ScheduleTable,
-    read_table,
-)
+from ingest.config.schedule_arguments import CHECKS, Surroundings
+from ingest.config.schema import ScheduleTable, read_table
 from ingest.errors import ConfigError
 from ingest.jobs.kinds import BUILT_IN, Kinds
-from ingest.jobs.scheduling import NAME, NAME_RULE
+from ingest.jobs.marked_schedules import NAME, NAME_RULE
 from ingest.jobs.specs import DEFAULT_QUEUE, JobSpec
 from ingest.jobs.workflow import Call, spelled
-from ingest.schedules import CatchUp, Schedule, Times, WrongTimes, times_of
+from ingest.schedules import CatchUp, Schedule
+from ingest.times import Times, WrongTimes, times_of
 
 #: The schedules that are there by themselves, and when they fire; each has a job of its own name.
 SHIPPED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -31,20 +25,6 @@ SHIPPED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "report": {"cron": "0 2 * * *"},
     }
 )
-#: As ``since`` of an export: from where the last one ended.
-_LAST = "last"
-#: 2100-01-01 (ms): no time that somebody writes is after it.
-_FAR = 4_102_444_800_000
-
-
-class Surroundings(NamedTuple):
-    """What a schedule may speak of. ``folder``: of hookkeeper.toml."""
-
-    folder: Path
-    sources: Collection[str]
-    destinations: Collection[str]
-    retention_days: int
-    retention_by_source: Mapping[str, int]
 
 
 def read_schedules(raw: Mapping[str, Any], around: Surroundings, mistakes: Mistakes) -> Schedules:
@@ -136,10 +116,10 @@ def _call(name: str, read: ScheduleTable, around: Surroundings, mistakes: Mistak
         if (kind == one) != (name == one):
             mistakes.add(table, "job", f"{one} has its own schedule; change [schedules.{one}]")
             return None
-    check = _CHECKS.get(kind)
+    check = CHECKS.get(kind)
     if check is None:
         if kind in BUILT_IN:
-            mistakes.add(table, "job", f"{kind!r} cannot be scheduled; {listed(_CHECKS)} can")
+            mistakes.add(table, "job", f"{kind!r} cannot be scheduled; {listed(CHECKS)} can")
             return None
         return _own(kind, read, table, mistakes)
     if read.args:
@@ -160,64 +140,6 @@ def _own(kind: str, read: ScheduleTable, table: str, mistakes: Mistakes) -> Call
     return Call(kind, tuple(read.args), read.kwargs, read.queue or DEFAULT_QUEUE)
 
 
-def _export(
-    kwargs: dict[str, Any], table: str, around: Surroundings, mistakes: Mistakes
-) -> dict[str, Any] | None:
-    # Imported here: it brings the database's library, which not every process needs.
-    from ingest.export.allowed import resolved  # noqa: PLC0415 - see above
-    from ingest.export.allowed import spelled as place_of  # noqa: PLC0415 - see above
-    from ingest.export.words import read_request  # noqa: PLC0415 - see above
-    from ingest.filters import Refused, read_range  # noqa: PLC0415 - see above
-
-    read = read_table(ExportArguments, kwargs, table, mistakes)
-    if read is None:
-        return None
-    if read.to is None:
-        mistakes.add_missing(table, "to", 'is missing; name a place, such as "exports"')
-        return None
-    if read.since not in (None, _LAST):
-        reason = f'a schedule goes on where its last run ended: write "{_LAST}", or leave it out'
-        mistakes.add(table, "since", reason)
-        return None
-    wanted = read.model_dump(exclude={"to", "since"}, exclude_unset=True)
-    try:
-        read_request(**wanted, sources=around.sources)
-        read_range(None, read.until, _FAR)
-        to = place_of(resolved(read.to, around.folder))
-    except Refused as refused:
-        key = "types" if refused.field == "type" else refused.field
-        mistakes.add(table, key, refused.reason)
-        return None
-    return {**wanted, "to": to, "since": _LAST}
-
-
-def _retention(
-    kwargs: dict[str, Any], table: str, around: Surroundings, mistakes: Mistakes
-) -> dict[str, Any] | None:
-    read_table(NoArguments, kwargs, table, mistakes)
-    return {"days": around.retention_days, "by_source": dict(around.retention_by_source)}
-
-
-def _cleanup(
-    kwargs: dict[str, Any], table: str, _around: Surroundings, mistakes: Mistakes
-) -> dict[str, Any] | None:
-    read = read_table(CleanupArguments, kwargs, table, mistakes)
-    return None if read is None else {"days": read.keep}
-
-
-def _report(
-    kwargs: dict[str, Any], table: str, around: Surroundings, mistakes: Mistakes
-) -> dict[str, Any] | None:
-    read = read_table(ReportArguments, kwargs, table, mistakes)
-    if read is None:
-        return None
-    for name in read.to:
-        if name not in around.destinations:
-            hint = did_you_mean(name, around.destinations)
-            mistakes.add(table, "to", f"there is no destination {name!r}; {hint}")
-    return {"keep": read.keep, "told": bool(read.to)}
-
-
 def _completed(active: dict[str, Schedule]) -> dict[str, Schedule]:
     """Give shipped jobs what only the other schedules, or their own times, say."""
     completed = dict(active)
@@ -232,11 +154,3 @@ def _completed(active: dict[str, Schedule]) -> dict[str, Schedule]:
 def _with(schedule: Schedule, **more: Any) -> Schedule:
     call = schedule.call
     return replace(schedule, call=replace(call, kwargs={**call.kwargs, **more}))
-
-
-#: The jobs that Hookkeeper brings and that can be scheduled: (kwargs, table, ...) -> the job's.
-_CHECKS: Mapping[
-    str, Callable[[dict[str, Any], str, Surroundings, Mistakes], dict[str, Any] | None]
-] = MappingProxyType(
-    {"export": _export, "retention": _retention, "cleanup": _cleanup, "report": _report}
-)

@@ -12,9 +12,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from ingest.config.durations import parse_days, parse_duration, parse_size
+from ingest.allowance import Rate
+from ingest.config.durations import parse_days, parse_duration, parse_rate, parse_size
 from ingest.config.mistakes import Mistakes, did_you_mean
 from ingest.config.model import DEFAULT_MAX_BODY, DEFAULT_RETENTION_DAYS, DedupeMode
+from ingest.rejection import Keeping
 
 
 def parse_instant(value: object) -> int:
@@ -33,6 +35,7 @@ def parse_instant(value: object) -> int:
 Duration = Annotated[int, BeforeValidator(parse_duration)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Days = Annotated[int, BeforeValidator(parse_days)]
+PerTime = Annotated[Rate, BeforeValidator(parse_rate)]
 Instant = Annotated[int, BeforeValidator(parse_instant)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -50,17 +53,30 @@ class SecretEntry(Table):
     expires: Instant | None = None
 
 
+class RejectedTable(Table):
+    """[sources.<name>.rejected]."""
+
+    size: Size = Keeping().size
+    rate: Count = Field(Keeping().rate, examples=["600"])
+    total: Size = Keeping().total
+    keep: Days = Keeping().days
+
+
 class SourceTable(Table):
     """[sources.<name>]. ``scheme`` is checked as catalogue entries are, ``secrets`` one by one."""
 
     provider: str | None = Field(None, examples=['"github"'])
     scheme: dict[str, Any] | None = Field(None, examples=['{ family = "hmac", ... }'])
     secrets: list[Any] = Field([], examples=['["env:GITHUB_WEBHOOK_SECRET"]'])
+    #: Accept what a sender that signs nothing sends: the source's name is all that is secret then.
+    unproved: bool = False
     max_body: Size = DEFAULT_MAX_BODY
     dedupe: DedupeMode = "provider"
     dedupe_window: Duration | None = None
     retention: Days | None = None
     options: dict[str, str] = Field({}, examples=['{ key = "value" }'])
+    rate_limit: PerTime | None = None
+    rejected: Any = Field({}, examples=['{ rate = 600, total = "100MB", keep = "14d" }'])
 
 
 class RetryTable(Table):
@@ -147,6 +163,20 @@ class ExportArguments(Table):
     destination: str | None = Field(None, examples=['"billing"'])
     since: str | None = Field(None, examples=['"last"'])
     until: str | None = Field(None, examples=['"1h"'])
+
+
+class ReplayArguments(Table):
+    """The ``kwargs`` of a schedule whose job is ``bulk_replay``."""
+
+    dataset: str = Field("events", examples=['"deliveries"'])
+    source: str | None = Field(None, examples=['"github"'])
+    types: list[str] = Field([], examples=['["push"]'])
+    state: str | None = Field(None, examples=['"dead"'])
+    destination: str | None = Field(None, examples=['"billing"'])
+    since: str | None = Field(None, examples=['"1d"'])
+    until: str | None = Field(None, examples=['"1h"'])
+    to: str | None = Field(None, examples=['"billing"'])
+    rate: float | None = Field(None, examples=["50"])
 
 
 class NoArguments(Table):

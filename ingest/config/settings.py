@@ -9,18 +9,23 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from ingest.addresses import Network
 from ingest.config.durations import parse_duration, parse_size
 from ingest.config.mistakes import Mistakes, did_you_mean
 
 PREFIX = "HOOKKEEPER_"
-#: Known, and read elsewhere: only builds for crash tests look at it.
+#: Known, and read elsewhere: ingest/failpoints.py, for crash tests.
 RESERVED = frozenset({"HOOKKEEPER_FAILPOINTS"})
 #: What a running pipeline tells the commands beside it, through <data>/run.json.
-_SHARED = ("database_url", "broker_url", "host", "port", "metrics_port", "console_port")
+_SHARED = (
+    *("database_url", "broker_url", "host", "port", "metrics_port", "console_port"),
+    "public_url",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +54,11 @@ class Settings:
     key_file: Path
     commit_timeout_seconds: float
     max_in_flight: int
+    head_timeout_seconds: float
+    body_timeout_seconds: float
+    body_rate: int
+    connections_per_address: int
+    trusted_proxies: tuple[Network, ...]
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.describe().items())
@@ -57,6 +67,7 @@ class Settings:
     def describe(self) -> dict[str, Any]:
         """Every setting as it may be shown to people: passwords in URLs are ``***``."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
+        values["trusted_proxies"] = ", ".join(map(str, self.trusted_proxies))
         return {name: masked(v) if isinstance(v, str) else v for name, v in values.items()}
 
 
@@ -184,6 +195,20 @@ def _seconds(text: str) -> float:
     if not milliseconds:
         raise ValueError(f'expected more than nothing, such as "900ms", got {text!r}')
     return milliseconds / 1_000
+
+
+def _bytes_a_second(text: str) -> int:
+    size = parse_size(text)
+    if not size:
+        raise ValueError(f'expected more than nothing, such as "64KiB", got {text!r}')
+    return size
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
+    except ValueError as error:
+        raise ValueError(f'expected networks such as "10.0.0.0/8, 127.0.0.1": {error}') from None
 
 
 def _reference(text: str) -> str:
@@ -318,5 +343,45 @@ SETTINGS: tuple[Setting, ...] = (
         "256MB",
         "Bytes of bodies held in memory before the receiver answers 503.",
         parse_size,
+    ),
+    Setting(
+        "HEAD_TIMEOUT",
+        "head_timeout_seconds",
+        "duration",
+        "10s",
+        "The head of a request has to come within this, and answers to be read.",
+        _seconds,
+    ),
+    Setting(
+        "BODY_TIMEOUT",
+        "body_timeout_seconds",
+        "duration",
+        "30s",
+        "A body has to come within this, and the time that BODY_RATE earns it.",
+        _seconds,
+    ),
+    Setting(
+        "BODY_RATE",
+        "body_rate",
+        "size",
+        "64KiB",
+        "So many bytes that have come earn a body another second.",
+        _bytes_a_second,
+    ),
+    Setting(
+        "CONNECTIONS_PER_ADDRESS",
+        "connections_per_address",
+        "number",
+        "256",
+        "Connections that one address (of IPv6 one /64) may have; this machine has no limit.",
+        _number(1, 1_000_000),
+    ),
+    Setting(
+        "TRUSTED_PROXIES",
+        "trusted_proxies",
+        "networks",
+        "",
+        "Proxies whose X-Forwarded-For or Forwarded is believed: 10.0.0.0/8, 127.0.0.1.",
+        _networks,
     ),
 )

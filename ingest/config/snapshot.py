@@ -22,7 +22,7 @@ from ingest.errors import ConfigError
 from ingest.handlers import Handler, handlers_of
 from ingest.jobs.hooks import Hooks, hooks_of
 from ingest.jobs.kinds import check_kinds
-from ingest.jobs.scheduling import schedules_of
+from ingest.jobs.marked_schedules import schedules_of
 from ingest.jobs.specs import JobSpec, jobs_of
 from ingest.marks import import_modules
 from ingest.schedules import Schedule
@@ -66,9 +66,9 @@ class Snapshot:
         self._refreshing = threading.Lock()
         self._text: bytes | None = None
         self._secret_files: tuple[Path, ...] = ()
-        # Looked at before it is loaded: a change in between is found at the next refresh.
         self._seen = self._look()
         config = load_config(path, environ, catalogue)
+        self._doubt(self._seen)
         self._loaded = Loaded(config)
         if load_handlers:
             modules = import_modules(config.handler_modules, path.parent.absolute())
@@ -114,8 +114,18 @@ class Snapshot:
             except ConfigError as error:
                 logger.error("config.rejected", path=str(self._path), error=str(error))  # noqa: TRY400 - the message is for people, a traceback would bury it
                 return False
+            finally:
+                self._doubt(seen)
             self._swap(config)
             return True
+
+    def _doubt(self, seen: bytes) -> None:
+        """Load again next time where the content changed under the load.
+
+        What was loaded is then of no look, and a change back to the look before would be none.
+        """
+        if self._look() != seen:
+            self._seen = b""
 
     def _load_again(self) -> Config:
         if self._text is None:

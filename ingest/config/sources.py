@@ -10,10 +10,11 @@ from ingest.config.durations import format_duration
 from ingest.config.mistakes import Mistakes, did_you_mean, listed
 from ingest.config.model import DEFAULT_DEDUPE_WINDOW_MS, Source
 from ingest.config.references import References
-from ingest.config.schema import SecretEntry, SourceTable, note, read_table
-from ingest.verify.keys import usable
+from ingest.config.schema import RejectedTable, SecretEntry, SourceTable, note, read_table
+from ingest.rejection import Keeping
 from ingest.verify.provider import Provider, custom_provider
 from ingest.verify.request import Secret
+from ingest.verify.usable import form_of, usable
 
 #: The provider that proves nothing. It has to be asked for by name.
 UNPROVED = "none"
@@ -42,6 +43,7 @@ def read_source(
     provider = _provider(name, read, catalogue, mistakes)
     if provider is None:
         return None
+    _check_unproved(read, provider, table, mistakes)
     _check_secrets(read, provider, secrets, table, mistakes)
     return Source(
         name=name,
@@ -52,7 +54,14 @@ def read_source(
         dedupe_window_ms=_dedupe_window(read, provider, table, mistakes),
         retention_days=read.retention,
         options=MappingProxyType(dict(read.options)),
+        rejected=_keeping(read, table, mistakes),
+        rate_limit=read.rate_limit,
     )
+
+
+def learns(provider: Provider) -> bool:
+    """Whether a provider says its secret in a handshake: its source may begin without one."""
+    return any(one.learns is not None for one in provider.handshakes)
 
 
 def _provider(
@@ -121,6 +130,21 @@ def _entry(raw: object, table: str, mistakes: Mistakes) -> SecretEntry | None:
     return entry
 
 
+def _check_unproved(read: SourceTable, provider: Provider, table: str, mistakes: Mistakes) -> None:
+    """Whoever takes events from anyone has to say so: by the provider "none", or beside another."""
+    by_name = provider.slug == UNPROVED or provider.evidence == "custom"
+    nothing = provider.family == "none" and not by_name
+    if nothing and not read.unproved:
+        mistakes.add_missing(
+            table,
+            "unproved",
+            f"is missing: {provider.slug} signs nothing, so whoever knows the address can send "
+            "events. Write unproved = true to take them all the same",
+        )
+    elif read.unproved and not nothing:
+        mistakes.add(table, "unproved", "belongs to a provider of the catalogue that signs nothing")
+
+
 def _check_secrets(
     read: SourceTable,
     provider: Provider,
@@ -128,15 +152,28 @@ def _check_secrets(
     table: str,
     mistakes: Mistakes,
 ) -> None:
+    without = learns(provider) or provider.knows_keys
     if provider.family == "none" and read.secrets:
         mistakes.add(table, "secrets", f'provider "{provider.slug}" proves nothing with them')
-    elif provider.family != "none" and not read.secrets:
+    elif provider.family != "none" and not read.secrets and not without:
         example = '["env:NAME"] or ["file:PATH"]'
         mistakes.add_missing(table, "secrets", f"is missing; what the sender signs with: {example}")
     for secret in secrets:
         if not usable(provider, secret.value):
-            form = "user:password" if provider.family == "basic" else provider.secret_format
+            form = form_of(provider)
             mistakes.add(table, "secrets", f"{secret.name} is not {form}, as {provider.slug}'s are")
+
+
+def _keeping(read: SourceTable, table: str, mistakes: Mistakes) -> Keeping | None:
+    """``rejected = false`` keeps none; else a table, of which every key has a default."""
+    if read.rejected is False:
+        return None
+    own = read_table(RejectedTable, read.rejected, f"{table}.rejected", mistakes)
+    if own is None:
+        return None
+    if own.size > own.total:
+        mistakes.add(f"{table}.rejected", "total", "is less than the size of one request")
+    return Keeping(size=own.size, rate=own.rate, total=own.total, days=own.keep)
 
 
 def _dedupe_window(read: SourceTable, provider: Provider, table: str, mistakes: Mistakes) -> int:

@@ -11,14 +11,19 @@ import structlog
 
 from ingest import __version__
 from ingest.config.mistakes import did_you_mean
+from ingest.config.model import Config
 from ingest.config.settings import Settings
 from ingest.config.snapshot import Loaded, Snapshot
 from ingest.console.token import Token
+from ingest.credentials import CredentialKey, load_key
 from ingest.errors import ConfigError, NotFound, StoreUnavailable
 from ingest.events import DestinationKind
 from ingest.export.allowed import permitted
+from ingest.learned_config import with_learned
 from ingest.queue import build_broker
 from ingest.store import Database, open_database
+from ingest.store.learned_secrets import live
+from ingest.vault import Vault
 
 logger = structlog.get_logger(__name__)
 
@@ -59,9 +64,24 @@ class Desk:
             return self._database
 
     @property
+    def public_url(self) -> str | None:
+        """Scheme and authority of the receiver as senders know them, where somebody said so."""
+        return self._settings.public_url
+
+    @property
     def loaded(self) -> Loaded:
         """The configuration and what the handler modules hold, as they are now."""
         return self._snapshot.current
+
+    @property
+    def key(self) -> CredentialKey:
+        """The key of stored credentials. Raises ConfigError where its file cannot be read."""
+        return load_key(self._settings.key_file)
+
+    def believed(self) -> Config:
+        """The configuration with the secrets that sources have learned, as they are now."""
+        learned = Vault(self.key).by_source(live(self.database))
+        return with_learned(self.loaded.config, learned)
 
     def places(self) -> Mapping[str, Place]:
         """Every destination and every handler, by name."""

@@ -25,13 +25,22 @@ from ingest.console.operations import Operation
 from ingest.console.refusals import invalid
 from ingest.console.watching import changed, changes, found_job, look
 from ingest.errors import NotFound
-from ingest.jobs.states import JobState
+from ingest.jobs.kinds import BUILT_IN
+from ingest.jobs.states import JobChange, JobState
 from ingest.jobs.workflow import Call
 from ingest.store import Database
 from ingest.store import jobs as store
 from ingest.store.job_rows import JobRow
 
 LONGEST_WAIT_SECONDS = 60
+
+#: What makes the kinds that have words of their own; what remains of them is made by schedules.
+_MADE_BY = {
+    "export": "POST /api/v1/exports",
+    "export_chunk": "an export",
+    "export_manifest": "an export",
+    "bulk_replay": "POST /api/v1/replays",
+}
 
 
 class ProgressItem(Answer):
@@ -168,7 +177,7 @@ async def stream_job(desk: Desk, asked: OneJob) -> Response:
 
 def cancel_job(desk: Desk, asked: OneJob) -> JobDetail:
     """One that waits is revoked at once, one that runs is told; one that has ended stays so."""
-    return _ordered(desk, asked, store.cancel)
+    return _ordered(desk, asked, _cancel)
 
 
 def pause_job(desk: Desk, asked: OneJob) -> JobDetail:
@@ -197,6 +206,9 @@ def _call(desk: Desk, body: JobBody) -> Call:
     The kinds that Hookkeeper brings have operations of their own, which check what they are given.
     """
     spec = desk.loaded.jobs.get(body.kind)
+    if body.kind in BUILT_IN:
+        made_by = _MADE_BY.get(body.kind, "a schedule")
+        raise invalid("kind", f"{body.kind!r} is a job that Hookkeeper brings: {made_by} makes it")
     if spec is None:
         nearest = did_you_mean(body.kind, desk.loaded.jobs)
         raise invalid("kind", f"there is no job {body.kind!r}; {nearest}")
@@ -207,9 +219,20 @@ def _call(desk: Desk, body: JobBody) -> Call:
     return Call(body.kind, tuple(body.args), body.kwargs)
 
 
+def _cancel(database: Database, job_id: str) -> list[JobChange] | None:
+    """Cancel, and tell of what has ended because of it: no worker will."""
+    from ingest.jobs.ends import changed_job  # noqa: PLC0415 - it counts, see counting.py
+
+    changes = store.cancel(database, job_id)
+    for change in changes or ():
+        changed_job(change)
+    return changes
+
+
 def _ordered(
-    desk: Desk, asked: OneJob, order: Callable[[Database, str], JobState | None]
+    desk: Desk, asked: OneJob, order: Callable[[Database, str], object | None]
 ) -> JobDetail:
+    """Give an order, which says None where there is no such job."""
     job_id = whole_id(asked.job_id, "job")
     if order(desk.database, job_id) is None:
         raise NotFound(f"there is no job {job_id} (any more)")

@@ -8,7 +8,7 @@ from ingest.console.answering import Answer, Page
 from ingest.console.asking import Asked
 from ingest.console.desk import Desk
 from ingest.console.operations import Operation
-from ingest.scheduled import Listed, Origin, listed
+from ingest.schedule_list import Listed, Origin, listed
 from ingest.schedules import CatchUp
 
 

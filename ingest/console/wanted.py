@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ingest.console.asking import Body, Name
+from ingest.filters import MOST_TYPES
 
 _MOMENT = 'A duration before now ("7d") or a time (ISO 8601, UTC where it names no zone)'
 Words = Annotated[str, Field(min_length=1, max_length=255)]
@@ -17,7 +18,7 @@ class RowsBody(Body):
     source: Name | None = None
     types: list[Words] = Field(
         default_factory=list,
-        max_length=1_000,
+        max_length=MOST_TYPES,
         description="Any of these, or of their subtypes; none: all.",
     )
     state: Words | None = None

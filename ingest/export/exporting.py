@@ -7,20 +7,26 @@ comes after them. So a chunk that was interrupted is written again over itself, 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from ingest.events import TERMINAL, DeliveryState
 from ingest.export import chunks, manifest
-from ingest.export.chunks import Chunk
+from ingest.export.chunks import DAY_MS, Chunk
 from ingest.export.companion import Companion
 from ingest.export.formats import Format, parquet_writer
 from ingest.export.manifest import Export, Manifest, Request, WrittenChunk
 from ingest.export.places import Place
 from ingest.export.schema import SCHEMA_VERSION
 from ingest.export.writing import put, write_chunk
-from ingest.filters import Range, Refused, read_range, spelled
+from ingest.filters import Dataset, Range, Refused, read_range, spelled
 from ingest.store import Database, export_rows
-from ingest.store.ids import first_id
+from ingest.store.ids import first_id, made_at
 
 #: As ``since``: from where the last export of the same rows into the same place ended.
 LAST = "last"
+
+#: An export of deliveries from the last one on waits so long for those that have not ended: twice
+#: the three days for which they are retried. What is older, such as what waits for a paused
+#: destination, is exported as it is.
+PATIENCE_MS = 7 * DAY_MS
 
 #: (rows so far, rows in all)
 Progress = Callable[[int, int], None]
@@ -80,13 +86,13 @@ def prepare(db: Database, place: Place, request: Request, now: int) -> Export | 
     """
     if request.format is Format.PARQUET:
         parquet_writer()
-    _range(request, {}, now)
+    read_range(None if request.since == LAST else request.since, request.until, now)
     place.check()
     known = manifest.known_exports(place.names(manifest.FOLDER))
     for id_, is_finished in known.items():
         if not is_finished and (export := read_plan(place, id_)).request == request:
             return export
-    range_ = _range(request, known, now)
+    range_ = _range(db, request, known, now)
     id_ = manifest.export_id(request, range_)
     if known.get(id_) and (done := read_manifest(place, id_)) is not None:
         return done
@@ -99,7 +105,8 @@ def prepare(db: Database, place: Place, request: Request, now: int) -> Export | 
 def nothing_new(db: Database, place: Place, request: Request, now: int) -> bool:
     """Whether an export from where the last one ended would be empty, and none is unfinished.
 
-    So one that is asked for every minute leaves no manifest of nothing. Raises as ``prepare``.
+    So one that is asked for every minute leaves no manifest of nothing. Deliveries are new once
+    they and all before them have ended, see ``PATIENCE_MS``. Raises as ``prepare``.
     """
     prefix = f"{request.dataset}-{request.digest}-"
     found = manifest.known_exports(place.names(manifest.FOLDER))
@@ -110,7 +117,7 @@ def nothing_new(db: Database, place: Place, request: Request, now: int) -> bool:
         return False
     if any(each > end for each in ends):
         return True  # a later one was faster
-    range_ = _range(request, known, now)
+    range_ = _range(db, request, known, now)
     since, until = first_id(range_.since), first_id(range_.until)
     return export_rows.next_id(db, request.dataset, request.filter, since, until) is None
 
@@ -132,6 +139,12 @@ def written_chunks(place: Place, export: Export) -> dict[int, WrittenChunk]:
     found = [place.read(name) for name in place.names(export.folder) if name in names]
     read = [manifest.from_json(WrittenChunk, text) for text in found if text is not None]
     return {chunk.number: chunk for chunk in read}
+
+
+def read_chunk(place: Place, export: Export, number: int) -> WrittenChunk | None:
+    """Return a chunk that is written; None where it is not, or not to its end."""
+    text = place.read(export.chunk_name(number))
+    return None if text is None else manifest.from_json(WrittenChunk, text)
 
 
 def finish(
@@ -158,14 +171,28 @@ def _cut(db: Database, request: Request, range_: Range) -> Iterator[Chunk]:
     )
 
 
-def _range(request: Request, known: Mapping[str, bool], now: int) -> Range:
+def _range(db: Database, request: Request, known: Mapping[str, bool], now: int) -> Range:
     if request.since != LAST:
         return read_range(request.since, request.until, now)
     end = read_range(None, request.until, now).until
     prefix = f"{request.dataset}-{request.digest}-"
     ends = [manifest.range_of(id_).until for id_ in known if id_.startswith(prefix)]
-    earlier = [each for each in ends if each < end]  # not its own, where it is asked for again
-    return read_range(spelled(max(earlier)) if earlier else None, request.until, now)
+    # Not its own, where it is asked for again.
+    begin = max((each for each in ends if each < end), default=0)
+    return Range(begin, _until_unended(db, request, begin, end))
+
+
+def _until_unended(db: Database, request: Request, begin: int, end: int) -> int:
+    """Return until when all deliveries have ended: what becomes of them belongs into the export.
+
+    Nothing comes back to a row that an export which goes on and on has passed.
+    """
+    state = request.filter.state
+    if request.dataset is Dataset.EVENTS or (state and DeliveryState(state) not in TERMINAL):
+        return end
+    after = first_id(max(begin, end - PATIENCE_MS))
+    unended = export_rows.first_unended(db, request.filter, after, first_id(end))
+    return end if unended is None else made_at(unended)
 
 
 def _refuse_overlap(

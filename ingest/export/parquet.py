@@ -30,7 +30,12 @@ _FEW = [
     *("crashes", "last_outcome", "last_status", "last_code", "last_message"),
 ]
 
-_BODIES = ("body", "body_text")
+#: Columns that people choose a range of. A least and a greatest body, digest or trace id tell a
+#: reader nothing, cost a tenth of the writing (measured), and bodies are kept until the end.
+_CHOSEN = (
+    *("id", "event_id", "type", "event_type", "state", "destination", "generation"),
+    *("received_at", "dispatched_at", "created_at", "finished_at", "last_code", "last_status"),
+)
 
 
 class ParquetWriter:
@@ -45,8 +50,7 @@ class ParquetWriter:
             self._schema,
             compression="zstd",
             use_dictionary=[name for name in _FEW if name in names],
-            # The least and the greatest body tell a reader nothing, and are kept until the end.
-            write_statistics=[name for name in self._schema.names if name not in _BODIES],
+            write_statistics=[name for name in _CHOSEN if name in names],
         )
 
     def write(self, rows: Sequence[ExportRow]) -> None:

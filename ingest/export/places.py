@@ -87,12 +87,15 @@ class LocalPlace:
         if self._folder.exists() and not self._folder.is_dir():
             raise Refused("to", f"{self._folder} is a file; name a directory")
         with _translated(self._folder):
+            missing = [each for each in (self._folder, *self._folder.parents) if not each.exists()]
             self._folder.mkdir(parents=True, exist_ok=True)
+            for each in missing:
+                _sync(each.parent)
             tempfile.TemporaryFile(dir=self._folder).close()
 
     @contextmanager
     def writing(self, name: str, aside: str) -> Iterator[BinaryIO]:
-        """Write it in ``aside``, sync it, and rename it."""
+        """Write it in ``aside``, sync it, rename it, and sync the folders that lead to it."""
         target = self._folder / name
         with _translated(target):
             number, path = self._aside(self._folder / aside)
@@ -104,7 +107,9 @@ class LocalPlace:
                     os.fsync(number)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 Path(path).rename(target)
-                _sync(target.parent)
+                # All up to the export's: a neighbour may have made some that are not on disk yet.
+                for folder in target.parents[: len(Path(name).parts)]:
+                    _sync(folder)
         except BaseException:
             Path(path).unlink(missing_ok=True)
             raise

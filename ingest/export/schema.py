@@ -7,6 +7,8 @@ notice raises ``SCHEMA_VERSION``, which stands in every manifest.
   as Hive has it; bytes are binary, and ``body_text`` is the body where it is UTF-8, else null.
 * JSONL and CSV: times are milliseconds since the epoch, digests hexadecimal. The body is
   ``body_text`` where it is UTF-8, else null and ``body_base64`` has it. CSV writes null as "".
+* CSV: a cell that begins with ``=``, ``+``, ``-`` or ``@`` is kept as it is, as machines need its
+  bytes. A spreadsheet program that opens the file runs it as a formula: import it as text.
 """
 
 import enum
@@ -71,7 +73,7 @@ _DELIVERIES = (
     Field("kind", Type.TEXT, "what delivering is there"),
     Field("queue", Type.TEXT, "the queue that it goes through"),
     Field("generation", Type.INTEGER, "0 at first delivery, more for a replay"),
-    Field("state", Type.TEXT, "how far it was when it was exported"),
+    Field("state", Type.TEXT, "how far it was when exported; incremental exports wait for its end"),
     Field("due_at", Type.TIME, "since when it may run"),
     Field("created_at", Type.TIME, "when the event was dispatched to it"),
     Field("finished_at", Type.TIME, "when it ended", nullable=True),

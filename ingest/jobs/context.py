@@ -15,6 +15,8 @@ from ingest.jobs.workflow import Call, Work
 if TYPE_CHECKING:
     from ingest.store import Database
 
+_LONGEST_ADDRESS = 2_000  # characters; browsers and proxies take no longer URL either
+_HIGHEST_COUNT = 2**63 - 1  # what a column holds
 
 #: Makes the jobs of some work: the work, its errback, an idempotency key.
 Make = Callable[[Work, Call | None, str], list[str]]
@@ -41,9 +43,17 @@ class SoftTimeLimit(BaseException):  # likewise
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Where a job's result lies, returned in its place: a result itself is at most 64 KB."""
+    """Where a job's result lies, returned in its place: a result itself is at most 64 KB.
+
+    Raises ValueError for what is no address: text of 1 to 2,000 characters.
+    """
 
     url: str
+
+    def __post_init__(self) -> None:
+        """Refuse a result that comes dressed as its address."""
+        if not isinstance(self.url, str) or not 0 < len(self.url) <= _LONGEST_ADDRESS:
+            raise ValueError(f"a Reference holds an address: 1 to {_LONGEST_ADDRESS:,} characters")
 
 
 class JobContext:
@@ -51,7 +61,8 @@ class JobContext:
 
     ``results``: what its predecessors returned, in the order of the workflow. ``resources``: what
     the ``@on_startup`` hooks of this process left there. ``earlier``: what an earlier start of
-    this job told last, for a job that can go on from there.
+    this job told last, for a job that can go on from there. ``fire_at``: the time of its schedule
+    that this job was made for (ms since the epoch), however late it starts; None: it was asked for.
     """
 
     def __init__(
@@ -63,6 +74,7 @@ class JobContext:
         results: Sequence[Any] = (),
         resources: MutableMapping[str, Any] | None = None,
         earlier: Progress | None = None,
+        fire_at: int | None = None,
         trace_id: str = "",
         database: "Database | None" = None,
         make: Make | None = None,
@@ -73,6 +85,7 @@ class JobContext:
         self.results = list(results)
         self.resources: Mapping[str, Any] = {} if resources is None else resources
         self.earlier = earlier or Progress()
+        self.fire_at = fire_at
         self.trace_id = trace_id
         self.told = Progress()
         self.order = Order.GO_ON
@@ -98,8 +111,12 @@ class JobContext:
     ) -> None:
         """Tell how far the job is; what is not given stays. Written at most once a second.
 
-        Raises Cancelled or Paused where somebody has asked for that.
+        ``done`` and ``total`` are whole numbers from 0, ``step`` and ``message`` are text; raises
+        TypeError or ValueError for anything else, and Cancelled or Paused where somebody has asked
+        for that.
         """
+        _check_counts(done=done, total=total)
+        _check_texts(step=step, message=message)
         last = self.told
         self.told = Progress(
             last.step if step is None else step,
@@ -138,3 +155,19 @@ class JobContext:
             raise RuntimeError("this job makes no others: it does not run in a worker")
         self._enqueued += 1
         return self._make(work, on_error, f"{self.job_id}/{self._enqueued}")
+
+
+def _check_counts(**counts: object) -> None:
+    for name, value in counts.items():
+        if value is None:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(f"progress: {name} is a whole number, not {type(value).__name__}")
+        if not 0 <= value <= _HIGHEST_COUNT:
+            raise ValueError(f"progress: {name} is between 0 and {_HIGHEST_COUNT:,}")
+
+
+def _check_texts(**texts: object) -> None:
+    for name, value in texts.items():
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"progress: {name} is text, not {type(value).__name__}")

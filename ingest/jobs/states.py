@@ -118,7 +118,8 @@ class ClaimedJob:
     ``starts`` counts claims, this one included, and fences the outcome; ``attempts`` counts
     recorded outcomes before this claim; ``crashes`` counts starts that never reported.
     ``results``: of its predecessors, in the order of the workflow. ``earlier``: what an
-    earlier start told last of its progress.
+    earlier start told last of its progress. ``fire_at``: the time of its schedule that it was
+    made for; None: no schedule made it.
     """
 
     id: str
@@ -134,6 +135,7 @@ class ClaimedJob:
     waited_ms: int
     trace_id: str
     earlier: Progress = Progress()
+    fire_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ def plan(
 def spelled(args: Iterable[Any], kwargs: dict[str, Any]) -> str:
     """Write a job's arguments as JSON. Raises ValueError where that cannot be done within 64 KB."""
     try:
-        text = orjson.dumps({"args": list(args), "kwargs": kwargs}).decode()
+        text = orjson.dumps({"args": list(args), "kwargs": kwargs})
     except TypeError as error:
         raise ValueError(f"arguments of a job are kept as JSON: {error}") from None
     if len(text) > LARGEST_JSON:
@@ -97,7 +97,7 @@ def spelled(args: Iterable[Any], kwargs: dict[str, Any]) -> str:
             f"arguments of a job take at most {LARGEST_JSON:,} bytes of JSON, these take "
             f"{len(text):,}. Put what is large where the job can read it and pass its address."
         )
-    return text
+    return text.decode()
 
 
 class _Layout:

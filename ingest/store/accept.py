@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from ingest.errors import RowRejected
 from ingest.events import Accepted, Arrival, EventState
+from ingest.failpoints import reached
 from ingest.store.bulk import BulkInsert
 from ingest.store.database import Database
 from ingest.store.database_errors import ConnectionLost, translate
@@ -88,11 +89,16 @@ def accept_in(tx: Connection, arrivals: Sequence[Arrival]) -> list[Accepted]:
 
 def _committed(db: Database, work: Callable[[Connection], T]) -> T:
     try:
-        with db.write() as tx:
-            return work(tx)
+        return _in_one_transaction(db, work)
     except ConnectionLost:
-        with db.write() as tx:
-            return work(tx)
+        return _in_one_transaction(db, work)
+
+
+def _in_one_transaction(db: Database, work: Callable[[Connection], T]) -> T:
+    with db.write() as tx:
+        done = work(tx)
+        reached("writer.before_commit")
+        return done
 
 
 def _accept_alone(tx: Connection, arrival: Arrival) -> Accepted | RowRejected:

@@ -7,22 +7,27 @@ the second one finds it told.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, literal_column, select
+from sqlalchemy import Connection, func, select
 
 from ingest.alerts import AlertName, AlertState, Seen, Standing, decide
 from ingest.event_view import OWN_SOURCE
 from ingest.events import Arrival, DeliveryState
 from ingest.store.accept import accept_in
 from ingest.store.database import Database
-from ingest.store.delivery_rows import DEAD, WAITING
+from ingest.store.delivery_rows import DEAD, WAITING, is_state
 from ingest.store.dialect import insert, lock_names, now
 from ingest.store.distinct import distinct
+from ingest.store.ids import first_id
 from ingest.store.job_schema import alerts
 from ingest.store.schema import deliveries, events
 
-#: Rows that one look reads at most of dead letters, and of the newest deliveries.
-_DEAD_LOOKED_AT = 10_000
+#: Dead letters that one look reads at most, the newest ones. No index has them by
+#: the time at which they were given up: where so many newer ones were, an older one is not told.
+_DEAD_LOOKED_AT = 100_000
+#: The newest deliveries, among which a success is looked for first: replays, too.
 _NEWEST_LOOKED_AT = 20_000
+#: How far back a success is looked for among the events that were received (ms).
+_LOOKED_BACK_MS = 86_400_000
 #: Waiting deliveries of one destination that are looked at, those that are tried next.
 _WAITING_LOOKED_AT = 1_000
 
@@ -39,11 +44,16 @@ class Change:
     seen: Seen | None
 
 
-def firing(db: Database) -> set[tuple[AlertName, str]]:
-    """The names and subjects of the alerts that fire."""
-    wanted = select(alerts.c.name, alerts.c.subject).where(alerts.c.state == AlertState.FIRING)
+def firing(db: Database) -> dict[tuple[AlertName, str], int]:
+    """The names and subjects of the alerts that fire, and how long ago (ms) each was told."""
+    wanted = select(alerts.c.name, alerts.c.subject, alerts.c.since, alerts.c.last_event_at)
+    wanted = wanted.where(alerts.c.state == AlertState.FIRING)
     with db.read() as tx:
-        return {(AlertName(row.name), row.subject) for row in tx.execute(wanted)}
+        moment = now(tx)
+        return {
+            (AlertName(row.name), row.subject): moment - (row.last_event_at or row.since)
+            for row in tx.execute(wanted)
+        }
 
 
 def note(db: Database, change: Change, cooldown_ms: int, make: MakeEvent) -> str | None:
@@ -85,9 +95,9 @@ def failing(db: Database, after_ms: int) -> list[Seen]:
     with db.read() as tx:
         moment = now(tx)
         names = sorted(distinct(tx, deliveries.c.destination, WAITING))
-        seen = [found for name in names if (found := _retried(tx, name, moment, after_ms))]
-        well = _succeeded(tx, moment - after_ms) if seen else set()
-        return [one for one in seen if one.subject not in well]
+        suspects = [found for name in names if (found := _retried(tx, name, moment, after_ms))]
+        well = _well(tx, suspects, moment, after_ms) if suspects else set()
+        return [one for one in suspects if one.subject not in well]
 
 
 def _retried(tx: Connection, name: str, moment: int, after_ms: int) -> Seen | None:
@@ -108,11 +118,40 @@ def _retried(tx: Connection, name: str, moment: int, after_ms: int) -> Seen | No
     return Seen(AlertName.DESTINATION_FAILING, name, row.total, moment - row.oldest)
 
 
-def _succeeded(tx: Connection, since: int) -> set[str]:
+def _well(tx: Connection, suspects: list[Seen], moment: int, after_ms: int) -> set[str]:
+    """Return those that have taken something in the last ``after_ms``.
+
+    No index has successes by their time. So they are looked for among the newest deliveries, and
+    then among the events received since the oldest delivery that a suspect has not taken, in
+    stretches that double: their index has the destination, so only rows of suspects are read. One
+    that takes anything is soon found; for one that does not, each event since then is passed once.
+    """
+    suspected = {one.subject for one in suspects}
+    well = suspected & _newest_well(tx, moment - after_ms)
+    longest = max(one.lasted_ms or 0 for one in suspects)
+    reached, step = moment, after_ms
+    while well != suspected and moment - reached < min(longest, _LOOKED_BACK_MS):
+        before, reached, step = reached, reached - step, step * 2
+        recent = (
+            is_state(DeliveryState.SUCCEEDED),
+            deliveries.c.last_attempt_at >= moment - after_ms,
+        )
+        received = (
+            deliveries.c.event_id >= first_id(reached),
+            deliveries.c.event_id < first_id(before),
+        )
+        for name in sorted(suspected - well):
+            own = select(deliveries.c.id).where(deliveries.c.destination == name)
+            if tx.execute(own.where(*received, *recent).limit(1)).first() is not None:
+                well.add(name)
+    return well
+
+
+def _newest_well(tx: Connection, since: int) -> set[str]:
     newest = select(deliveries.c.destination, deliveries.c.state, deliveries.c.last_attempt_at)
     rows = newest.order_by(deliveries.c.id.desc()).limit(_NEWEST_LOOKED_AT).subquery()
     wanted = select(rows.c.destination).distinct()
-    succeeded = rows.c.state == literal_column(f"'{DeliveryState.SUCCEEDED}'")
+    succeeded = rows.c.state == DeliveryState.SUCCEEDED
     return set(tx.execute(wanted.where(succeeded, rows.c.last_attempt_at >= since)).scalars())
 
 

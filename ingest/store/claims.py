@@ -32,6 +32,7 @@ from ingest.events import (
     Event,
     Settled,
 )
+from ingest.failpoints import reached
 from ingest.lifecycle import CRASHES_TO_QUARANTINE
 from ingest.store.database import Database
 from ingest.store.delivery_rows import RUNNING, WAITING, postpone, ref_from
@@ -99,6 +100,7 @@ def record(
         follow(tx, worker_id, [one for one in settled if one.delivery_id in ended])
         slots = Counter(name for name in ended.values() if name in capped)
         freed = _next_in_line(tx, slots, capped)
+        reached("record.before_commit")
     return Recorded(len(ended), len(settled) - len(ended), freed)
 
 

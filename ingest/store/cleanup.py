@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select
 
 from ingest.alerts import AlertState
 from ingest.jobs.states import FINAL
@@ -25,8 +25,8 @@ class Looked:
 def forget_jobs(db: Database, keep_ms: int, after: str, limit: int) -> Looked:
     """Delete jobs that ended so long ago, of ``limit`` that were made ``after`` (an id).
 
-    A job of a workflow goes once all of the workflow may. Asked again with ``last_id``, until
-    that is None, it has seen every job that is old enough.
+    A job of a workflow goes once all of the workflow may; a large one takes several transactions.
+    Asked again with ``last_id``, until that is None, it has seen every job that is old enough.
     """
     with db.read() as tx:
         before = now(tx) - keep_ms
@@ -39,10 +39,9 @@ def forget_jobs(db: Database, keep_ms: int, after: str, limit: int) -> Looked:
     alone = [row.id for row in found if row.workflow_id is None]
     workflows = sorted({row.workflow_id for row in found if row.workflow_id is not None})
     with db.write() as tx:
-        gone = _forget(tx, alone, [], before)
+        gone = _forget(tx, and_(jobs.c.id.in_(alone), _ended(before)), limit)
     for workflow in workflows:
-        with db.write() as tx:
-            gone += _forget(tx, [], [workflow], before)
+        gone += _forget_workflow(db, workflow, before, limit)
     return Looked(gone, found[-1].id)
 
 
@@ -56,16 +55,35 @@ def forget_alerts(db: Database, keep_ms: int) -> int:
         return len(tx.execute(gone.returning(alerts.c.name)).all())
 
 
-def _forget(tx: Connection, ids: list[str], workflows: list[str], before: int) -> int:
-    """Delete jobs and their links, where all of a workflow has ended long ago."""
-    others = jobs.alias("others")
-    kept = or_(others.c.state.not_in(_LEFT), others.c.finished_at >= before)
-    whole = ~select(others.c.id).where(others.c.workflow_id == jobs.c.workflow_id, kept).exists()
-    chosen = or_(jobs.c.id.in_(ids), and_(jobs.c.workflow_id.in_(workflows), whole))
-    ended = (jobs.c.state.in_(_LEFT), jobs.c.finished_at < before)
-    wanted = select(jobs.c.id).where(chosen, *ended).order_by(jobs.c.id)
-    locked = list(tx.execute(wanted.with_for_update(skip_locked=True, of=jobs)).scalars())
-    links = or_(job_links.c.before_id.in_(locked), job_links.c.after_id.in_(locked))
+def _forget_workflow(db: Database, workflow: str, before: int, limit: int) -> int:
+    """Delete the jobs of a workflow, where all of it has ended long ago.
+
+    Nothing that has ended begins again, so it may be done in parts, and what is left by who was
+    killed goes the next time.
+    """
+    own = jobs.c.workflow_id == workflow
+    with db.read() as tx:
+        if tx.execute(select(jobs.c.id).where(own, ~_ended(before)).limit(1)).first() is not None:
+            return 0
+    gone = 0
+    while True:
+        with db.write() as tx:
+            part = _forget(tx, own, limit)
+        gone += part
+        if part < limit:
+            return gone
+
+
+def _ended(before: int) -> ColumnElement[bool]:
+    """Whether a job ended before a time (ms)."""
+    return and_(jobs.c.state.in_(_LEFT), jobs.c.finished_at < before)
+
+
+def _forget(tx: Connection, which: ColumnElement[bool], limit: int) -> int:
+    """Delete up to ``limit`` jobs, which have ended, and their links."""
+    wanted = select(jobs.c.id).where(which).limit(limit).with_for_update(skip_locked=True)
+    ids = list(tx.execute(wanted).scalars())
+    links = or_(job_links.c.before_id.in_(ids), job_links.c.after_id.in_(ids))
     tx.execute(delete(job_links).where(links))
-    tx.execute(delete(jobs).where(jobs.c.id.in_(locked)))
-    return len(locked)
+    tx.execute(delete(jobs).where(jobs.c.id.in_(ids)))
+    return len(ids)

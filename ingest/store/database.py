@@ -15,8 +15,9 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 
 from ingest.errors import StoreRefused
-from ingest.store import dialect
+from ingest.store import compatibility, dialect
 from ingest.store.database_errors import translate
+from ingest.store.dialect import Clock, system_clock
 from ingest.store.schema import REVISION
 from ingest.store.write_lock import WriteLock
 
@@ -35,15 +36,19 @@ class Database:
     Both kinds of transaction yield a SQLAlchemy connection that is inside one; it commits at the
     end of the block and rolls back on an exception. Raises StoreUnavailable where the database
     cannot serve now, StoreRefused where it must not be used, RowRejected for data it cannot hold.
+
+    ``clock``: what tells SQLite the time; None: this machine's. PostgreSQL has its server's.
     """
 
-    def __init__(self, url: URL, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self, url: URL, patience_seconds: float = PATIENCE_SECONDS, clock: Clock | None = None
+    ) -> None:
         self.url = url
         self.dialect: Dialect = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql"
         self._lock: WriteLock | None = None
         if self.dialect == "sqlite":
             file = Path(url.database or "")
-            self._engine = _sqlite_engine(url, patience_seconds)
+            self._engine = _sqlite_engine(url, patience_seconds, clock or system_clock())
             self._lock = WriteLock(file.with_name(file.name + ".lock"), patience_seconds)
         else:
             self._engine = _postgresql_engine(url, patience_seconds)
@@ -91,11 +96,12 @@ def open_database(url: str, *, check_schema: bool = True) -> Database:
     database = Database(parsed)
     try:
         with database.read() as tx:
-            found = _revision(tx)
+            found = compatibility.revision(tx)
+            fits = compatibility.fits(tx, found)
     except BaseException:
         database.close()
         raise
-    if check_schema and found != REVISION:
+    if check_schema and not fits:
         database.close()
         raise StoreRefused(
             f"the schema of {parsed.render_as_string()} is at {found or 'no revision'}, this "
@@ -122,7 +128,7 @@ def parse_url(url: str) -> URL:
     raise StoreRefused(f"{parsed.drivername}: Hookkeeper stores in SQLite or PostgreSQL only")
 
 
-def _sqlite_engine(url: URL, patience_seconds: float) -> Engine:
+def _sqlite_engine(url: URL, patience_seconds: float, clock: Clock) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,  # an error's text reaches the logs, an event's body must not
@@ -135,7 +141,7 @@ def _sqlite_engine(url: URL, patience_seconds: float) -> Engine:
     def prepare(connection: Any, _record: object) -> None:
         with _closed_on_error(connection):
             connection.isolation_level = None  # we write BEGIN; the driver's own guesses wrong
-            for name, function in dialect.sqlite_functions().items():
+            for name, function in clock._asdict().items():
                 connection.create_function(name, 0, function)
             # Of a file that is made now. An event of 2 KB leaves no room for a second on a page of
             # 4 KB (measured with 8 KB: files 24 % smaller, 3 to 12 % more accepted).
@@ -216,9 +222,3 @@ def _closed_on_error(connection: Any) -> Iterator[None]:
     except BaseException:
         connection.close()
         raise
-
-
-def _revision(tx: Connection) -> str | None:
-    if not sqlalchemy.inspect(tx).has_table("alembic_version"):
-        return None
-    return tx.execute(sqlalchemy.text("SELECT version_num FROM alembic_version")).scalar()

@@ -18,10 +18,16 @@ from ingest.errors import RowRejected, StoreRefused, StoreUnavailable
 
 #: SQLite files that no retry can repair.
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+#: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 class ConnectionLost(StoreUnavailable):
     """The connection broke in a transaction, so whether it was committed is unknown."""
+
+
+class LockTimeout(StoreUnavailable):
+    """Another transaction held for too long what this one needed (PostgreSQL's lock_timeout)."""
 
 
 @contextmanager
@@ -56,4 +62,6 @@ def _meaning(error: DBAPIError, dialect: str) -> Exception:
         return StoreRefused(
             f"the database file is damaged: {cause}. Stop Hookkeeper and restore a backup."
         )
+    if getattr(cause, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+        return LockTimeout(f"the database cannot serve now: {cause}")
     return StoreUnavailable(f"the database cannot serve now: {cause}")

@@ -6,11 +6,11 @@ Everything else in this package is written once and runs on both, which the conf
 
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, Table, Text, func, select
+from sqlalchemy import BigInteger, Connection, Table, Text, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -70,19 +70,27 @@ def _registered(element: object, _compiler: SQLCompiler, **_options: Any) -> str
     return f"{type(element).__name__}()"
 
 
-def sqlite_functions() -> dict[str, Any]:
-    """Return the functions to register on every SQLite connection, by name; none takes arguments.
+class Clock(NamedTuple):
+    """What tells a SQLite database the time: functions for each connection, by their SQL names."""
+
+    now_ms: Callable[[], int]
+    lease_ms: Callable[[], int]
+    boot_id: Callable[[], str]
+
+
+def system_clock() -> Clock:
+    """Return this machine's clock.
 
     Where there is no /proc (macOS), the boot id is "" and the clock CLOCK_MONOTONIC, which also
     starts again at a boot; ``workers`` therefore takes a lease in the far future for expired.
     """
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     boot = _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else ""
-    return {
-        "now_ms": lambda: time.time_ns() // 1_000_000,
-        "lease_ms": lambda: time.clock_gettime_ns(clock) // 1_000_000,
-        "boot_id": lambda: boot,
-    }
+    return Clock(
+        now_ms=lambda: time.time_ns() // 1_000_000,
+        lease_ms=lambda: time.clock_gettime_ns(clock) // 1_000_000,
+        boot_id=lambda: boot,
+    )
 
 
 def now(tx: Connection) -> int:
@@ -95,6 +103,22 @@ def insert(tx: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     if tx.dialect.name == "postgresql":
         return postgresql.insert(table)
     return sqlite.insert(table)
+
+
+def fetch_binary(tx: Connection) -> None:
+    """Let rows come as they are: for who reads very many of them.
+
+    PostgreSQL spells values as text unless it is asked for their bytes, and bodies as hexadecimal
+    digits, twice as long (measured: half of what a client spends on a row). SQLite never does.
+    """
+    if tx.dialect.name == "postgresql":
+        event.listen(tx, "before_cursor_execute", _ask_for_bytes)
+
+
+def _ask_for_bytes(_tx: Connection, cursor: Any, *_: Any) -> None:
+    from psycopg.pq import Format  # noqa: PLC0415 - only where PostgreSQL is in use
+
+    cursor.format = Format.BINARY
 
 
 def lock_names(tx: Connection, names: Iterable[str]) -> None:

@@ -90,7 +90,8 @@ _FOLLOW = (
             select(deliveries.c.id)
             .where(among_given(deliveries.c.id), deliveries.c.wake_at.is_not(None))
             .order_by(deliveries.c.id)
-            .with_for_update(skip_locked=True)
+            # Whoever holds one puts it off, which is quick; left out, it would be told again.
+            .with_for_update()
         )
     )
     .values(

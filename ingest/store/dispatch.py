@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Connection, Integer, Text, bindparam, select,
 from uuid_utils import uuid7
 
 from ingest.events import DeliveryRef, DeliveryState, DestinationKind, Event, EventState, Target
+from ingest.failpoints import reached
 from ingest.store.accept import PUBLISH_GRACE_MS
 from ingest.store.database import Database
 from ingest.store.dialect import insert, now
@@ -55,7 +56,9 @@ def dispatch(db: Database, plans: Sequence[Plan]) -> list[DeliveryRef]:
     since its plan was made, is left alone: its ``wake_at`` brings it back where needed.
     """
     with db.write() as tx:
-        return dispatch_in(tx, plans)
+        refs = dispatch_in(tx, plans)
+        reached("dispatch.before_commit")
+        return refs
 
 
 def dispatch_in(tx: Connection, plans: Sequence[Plan]) -> list[DeliveryRef]:

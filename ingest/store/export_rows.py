@@ -4,6 +4,8 @@ A page is a transaction of its own: nothing is held while files are written or u
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from operator import itemgetter
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -11,9 +13,9 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     CursorResult,
-    Result,
     Select,
     Text,
+    bindparam,
     case,
     func,
     select,
@@ -23,6 +25,7 @@ from ingest.export.chunks import Chunk
 from ingest.export.schema import FIELDS, place_of
 from ingest.filters import Dataset, Filter
 from ingest.store.database import Database
+from ingest.store.dialect import fetch_binary
 from ingest.store.filtering import conditions, matching_ids
 from ingest.store.schema import deliveries, events, payloads
 
@@ -65,6 +68,17 @@ def stretch(
     return last, count
 
 
+def first_unended(db: Database, wanted: Filter, after: str, before: str) -> str | None:
+    """Return the first id of a delivery that has not ended, between two, both excluded.
+
+    ``wanted``: its state does not matter, as it is yet to be.
+    """
+    ids = matching_ids(Dataset.DELIVERIES, replace(wanted, state=None), after, before)
+    # By its end, not its state: the indexes of what waits are in another order.
+    with db.read() as tx:
+        return tx.execute(ids.where(deliveries.c.finished_at.is_(None)).limit(1)).scalar()
+
+
 def pages(
     db: Database,
     dataset: Dataset,
@@ -76,33 +90,46 @@ def pages(
 
     ``on_large`` is called before a body that is larger than ``INLINE_BYTES`` is read.
     """
-    id_ = _ID[dataset]
-    rows = _rows(dataset).where(*conditions(dataset, wanted), id_ <= chunk.last_id)
-    rows = rows.order_by(id_).limit(PAGE_ROWS)
-    from_here = id_ >= chunk.first_id
-    while True:
-        with db.read() as tx:
-            page: Sequence[ExportRow] = _fetched(tx.execute(rows.where(from_here)))
-        if not page:
-            return
+    first, following = _pages(dataset, wanted)
+    page = _fetched(db, first, chunk.first_id, chunk.last_id)
+    while page:
         if dataset is Dataset.EVENTS:
             yield from _whole(db, page, on_large)
         else:
             yield page
-        from_here = id_ > page[-1][0]
+        page = _fetched(db, following, page[-1][0], chunk.last_id)
 
 
-def _fetched(result: Result[Any]) -> Sequence[ExportRow]:
+def _pages(dataset: Dataset, wanted: Filter) -> tuple[Select[Any], Select[Any]]:
+    """Select the rows ``here``, or after it, up to ``last``: made once, not for each page."""
+    own = _ID[dataset]
+    rows = _rows(dataset).where(*conditions(dataset, wanted))
+    rows = rows.order_by(own).limit(PAGE_ROWS)
+    here, last = bindparam("here", type_=Text), bindparam("last", type_=Text)
+    # An event's parts have the same key. PostgreSQL concludes nothing from a range of one of them,
+    # and would look up each payload by itself: ten times the work of reading both in their order.
+    keys = [own, payloads.c.event_id] if dataset is Dataset.EVENTS else [own]
+    until = [key <= last for key in keys]
+    first, following = [key >= here for key in keys], [key > here for key in keys]
+    return rows.where(*first, *until), rows.where(*following, *until)
+
+
+def _fetched(db: Database, rows: Select[Any], here: str, last: str) -> Sequence[ExportRow]:
     """Take the driver's own rows: SQLAlchemy's would be a tenth of an export (measured)."""
-    with cast("CursorResult[Any]", result) as found:
-        rows: Sequence[ExportRow] = [] if found.cursor is None else found.cursor.fetchall()
-    return rows
+    with db.read() as tx:
+        fetch_binary(tx)
+        result = tx.execute(rows, {"here": here, "last": last})
+        with cast("CursorResult[Any]", result) as found:
+            return [] if found.cursor is None else found.cursor.fetchall()
 
 
 def _whole(
     db: Database, page: Sequence[ExportRow], on_large: Callable[[], None]
-) -> Iterator[list[ExportRow]]:
+) -> Iterator[Sequence[ExportRow]]:
     """Add the large bodies, whose place is empty; hand on before there are too many of them."""
+    if None not in map(itemgetter(_BODY), page):
+        yield page
+        return
     whole: list[ExportRow] = []
     size = 0
     for row in page:
@@ -112,6 +139,8 @@ def _whole(
         on_large()
         with db.read() as tx:
             body = _body(tx, row[0])
+        if body is None:
+            continue  # retention has taken it since the page was read, and its row
         whole.append((*row[:_BODY], body, *row[_BODY + 1 :]))
         size += len(body)
         del body  # or it lives on while the next one is read
@@ -122,9 +151,11 @@ def _whole(
         yield whole
 
 
-def _body(tx: Connection, event_id: str) -> bytes:
-    body = select(payloads.c.body).where(payloads.c.event_id == event_id)
-    return tx.execute(body).scalar() or b""  # retention may take it between page and body
+def _body(tx: Connection, event_id: str) -> bytes | None:
+    body: bytes | None = tx.execute(
+        select(payloads.c.body).where(payloads.c.event_id == event_id)
+    ).scalar()
+    return body
 
 
 def _rows(dataset: Dataset) -> Select[Any]:

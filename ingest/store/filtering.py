@@ -11,6 +11,9 @@ from ingest.store.delivery_rows import is_state
 from ingest.store.distinct import distinct
 from ingest.store.schema import GIVEN_UP, deliveries, events
 
+_LAST = "\U0010ffff"
+_SURROGATES, _AFTER_SURROGATES = 0xD800, 0xE000
+
 
 def stored_sources(db: Database) -> set[str]:
     """Return the sources that have an event in the store."""
@@ -54,10 +57,21 @@ def _covers(type_: str) -> ColumnElement[bool]:
 
 
 def _begins(prefix: str) -> ColumnElement[bool]:
-    if not prefix:
-        return events.c.type >= ""
-    beyond = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-    return and_(events.c.type >= prefix, events.c.type < beyond)
+    beyond = _beyond(prefix)
+    begins = events.c.type >= prefix
+    return begins if beyond is None else and_(begins, events.c.type < beyond)
+
+
+def _beyond(prefix: str) -> str | None:
+    """Return the first text after all that begin so, in the order of bytes; None: there is none.
+
+    That order is the one of code points, where the last has no next, and surrogates are no text.
+    """
+    stem = prefix.rstrip(_LAST)
+    if not stem:
+        return None
+    following = ord(stem[-1]) + 1
+    return stem[:-1] + chr(_AFTER_SURROGATES if following == _SURROGATES else following)
 
 
 def _in_state(dataset: Dataset, state: str) -> ColumnElement[bool]:

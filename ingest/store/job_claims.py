@@ -30,7 +30,15 @@ from ingest.store.claims import DEFER_MS
 from ingest.store.database import Database
 from ingest.store.dialect import lock_names, now
 from ingest.store.job_ends import follow, lock_workflows
-from ingest.store.job_rows import IS_HELD, IS_READY, WAITS, postpone, progress_from, ref_from
+from ingest.store.job_rows import (
+    IS_HELD,
+    IS_READY,
+    WAITS,
+    once_due,
+    postpone,
+    progress_from,
+    ref_from,
+)
 from ingest.store.job_schema import job_links, jobs
 from ingest.store.schema import AnyRow, workers
 from ingest.store.texts import storable
@@ -182,7 +190,7 @@ def _start(
     moment = now(tx)
     if deferred:
         later = update(jobs).where(jobs.c.id.in_(deferred), IS_READY)
-        tx.execute(later.values(wake_at=moment + DEFER_MS))
+        tx.execute(later.values(wake_at=once_due(moment + DEFER_MS)))
     rows = tx.execute(_started_rows(allowed, worker_id, moment, tolerated)).all()
     return {row.id: row for row in rows}
 
@@ -268,6 +276,7 @@ def _claimed(row: AnyRow, returned: tuple[Returned, ...]) -> ClaimedJob:
         waited_ms=max(0, row.claimed_at - row.due_at),
         trace_id=row.trace_id,
         earlier=progress_from(row),
+        fire_at=row.fire_at,
     )
 
 
@@ -311,15 +320,18 @@ def _values(row: AnyRow, settled: SettledJob, grace_ms: int) -> dict[str, Any]:
     result, state = settled.result, settled.state
     crashed = result.outcome is JobOutcome.CRASHED
     given_back = result.outcome is JobOutcome.PAUSED
+    # A start that came to a rest has shown that the job kills nobody: what happened to its worker
+    # before was not its doing. One that was never begun has shown nothing.
+    forgiven = row.crashes if given_back and result is not _GIVEN_BACK else 0
     values = {
         "state": state,
         "due_at": row.due_at if settled.wake_at is None else settled.wake_at,
         "wake_at": None if row.paused_at or settled.wake_at is None else settled.wake_at + grace_ms,
         "worker_id": None,
         "claimed_at": None,
-        "starts": row.starts - given_back,
+        "starts": row.starts - given_back - forgiven,
         "attempts": row.attempts + (not crashed and not given_back),
-        "crashes": row.crashes + crashed,
+        "crashes": row.crashes + crashed - forgiven,
         "finished_at": settled.finished_at if state in FINAL else None,
         "result": result.result,
         "result_ref": result.reference,

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, sele
 from ingest.jobs.states import FINAL, JobChange, JobRef, JobState
 from ingest.store.accept import PUBLISH_GRACE_MS
 from ingest.store.dialect import lock_names, now
+from ingest.store.given import among_given, given_ids
 from ingest.store.job_rows import IS_PENDING, ref_from
 from ingest.store.job_schema import job_links, jobs
 
@@ -82,9 +83,10 @@ def _waiting_for(tx: Connection, before: Collection[str], on: JobState) -> Count
     if not before:
         return Counter()
     links = select(job_links.c.after_id, func.count().label("links")).where(
-        job_links.c.before_id.in_(before), job_links.c.on_state == on
+        among_given(job_links.c.before_id), job_links.c.on_state == on
     )
-    return Counter({row.after_id: row.links for row in tx.execute(links.group_by("after_id"))})
+    found = tx.execute(links.group_by("after_id"), given_ids(before))
+    return Counter({row.after_id: row.links for row in found})
 
 
 def _start(tx: Connection, counts: Counter[str], moment: int) -> list[JobRef]:
@@ -116,16 +118,20 @@ def _revoke_waiting(tx: Connection, ended: Mapping[str, JobState], moment: int) 
         (JobState.REVOKED, UPSTREAM_REVOKED),
     ):
         waiting = _waiting_for(tx, _in_state(ended, state), JobState.SUCCESS)
-        revoked += _revoke(tx, jobs.c.id.in_(list(waiting)), code, moment)
-    for on_failure in _waiting_for(tx, list(ended), JobState.FAILURE):
-        revoked += _revoke(tx, and_(jobs.c.id == on_failure, _none_left()), NOT_NEEDED, moment)
-    return revoked
+        revoked += _revoke(tx, waiting, code, moment)
+    on_failure = _waiting_for(tx, ended, JobState.FAILURE)
+    return revoked + _revoke(tx, on_failure, NOT_NEEDED, moment, _none_left())
 
 
-def _revoke(tx: Connection, which: ColumnElement[bool], code: str, moment: int) -> list[JobChange]:
-    waits = and_(IS_PENDING, jobs.c.remaining > 0)
-    revoked = update(jobs).where(which, waits).values(revoked_values(code, _REASONS[code], moment))
-    rows = tx.execute(revoked.returning(jobs.c.id, jobs.c.kind, jobs.c.trace_id))
+def _revoke(
+    tx: Connection, ids: Collection[str], code: str, moment: int, *only: ColumnElement[bool]
+) -> list[JobChange]:
+    if not ids:
+        return []
+    waits = and_(among_given(jobs.c.id), IS_PENDING, jobs.c.remaining > 0, *only)
+    revoked = update(jobs).where(waits).values(revoked_values(code, _REASONS[code], moment))
+    returning = revoked.returning(jobs.c.id, jobs.c.kind, jobs.c.trace_id)
+    rows = tx.execute(returning, given_ids(ids))
     return [JobChange(row.id, row.kind, row.trace_id, JobState.REVOKED, code) for row in rows]
 
 

@@ -2,7 +2,16 @@
 
 from collections import Counter
 
-from sqlalchemy import Connection, Select, exists, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    exists,
+    func,
+    literal_column,
+    select,
+)
 
 from ingest.jobs.states import FINAL, JobState
 from ingest.store.database import Database
@@ -11,6 +20,12 @@ from ingest.store.job_rows import IS_HELD, IS_PENDING, WAITS
 from ingest.store.job_schema import job_links, jobs
 from ingest.store.schema import workers
 from ingest.store.workers import leased
+
+#: A job that is said to have succeeded or failed, though no start of it was ever counted.
+UNTRIED: ColumnElement[bool] = and_(
+    jobs.c.state.in_([JobState.SUCCESS.value, JobState.FAILURE.value]),
+    jobs.c.attempts + jobs.c.crashes == 0,
+)
 
 
 def checks(grace_ms: int) -> dict[str, Select[int]]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, literal_column, select, update
 
 from ingest.jobs.states import JobRef, JobState, Progress
 from ingest.store.delivery_rows import REPUBLISH_MS
@@ -64,6 +64,14 @@ def ref_from(row: AnyRow) -> JobRef:
 def progress_from(row: AnyRow) -> Progress:
     """Read what a job told last."""
     return Progress(row.progress_step, row.progress_done, row.progress_total, row.progress_message)
+
+
+def once_due(moment: int) -> ColumnElement[int]:
+    """Spell the wake time of a job that may start from ``moment`` (ms), but not before it is due.
+
+    Woken before, it would be published and not claimed, again and again.
+    """
+    return case((jobs.c.due_at > moment, jobs.c.due_at), else_=moment)
 
 
 def postpone(tx: Connection, ids: list[str], moment: int, horizon_ms: int = 0) -> list[JobRef]:

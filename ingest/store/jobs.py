@@ -12,20 +12,25 @@ from sqlalchemy import Connection, case, func, select, update
 from sqlalchemy import insert as insert_rows
 
 from ingest.errors import Conflict
-from ingest.jobs.states import FINAL, HELD, JobRef, JobState, Link, Made, NewJob, Plan
-from ingest.jobs.workflow import Call, spelled
+from ingest.jobs.states import (
+    FINAL,
+    HELD,
+    JobChange,
+    JobRef,
+    JobState,
+    Link,
+    Made,
+    NewJob,
+    Plan,
+)
 from ingest.store.accept import PUBLISH_GRACE_MS
 from ingest.store.database import Database
-from ingest.store.dialect import insert, now
+from ingest.store.dialect import insert, lock_names, now
 from ingest.store.job_ends import follow, lock_workflows, revoked_values
-from ingest.store.job_rows import JobRow, job_row
+from ingest.store.job_rows import JobRow, job_row, once_due
 from ingest.store.job_schema import job_links, jobs
 from ingest.store.schema import AnyRow
 
-_UNMARKED = dict.fromkeys(("idempotency_key", "schedule", "fire_at"))
-
-
-_UNENDED = sorted(set(JobState) - FINAL)
 _UNMARKED = {"idempotency_key": None, "schedule": None, "fire_at": None}
 
 
@@ -40,9 +45,9 @@ def create(
 ) -> Made:
     """Make the jobs of a plan, all or none.
 
-    The first of them bears the key, and the schedule with the time (ms) it was due. The same kind
-    of first job with the same key, or the same schedule and time, was made before: then its ids
-    are returned. Raises Conflict for a key that stands for other jobs.
+    The first of them bears the key, and the schedule with the time (ms) it was due. Where the same
+    key, or the same schedule and time, was there before, the ids of those jobs are returned. Raises
+    Conflict for a key that stands for other jobs, whatever their kind.
     """
     marks = {"idempotency_key": idempotency_key, "schedule": schedule, "fire_at": fire_at}
     with db.write() as tx:
@@ -54,9 +59,13 @@ def create_in(tx: Connection, plan: Plan, trace_id: str, marks: Mapping[str, Any
     first, *others = plan.jobs
     shared = _shared(now(tx), trace_id, first.id if others else None)
     row = _awake(_row(first, _digest(plan)) | shared | {**_UNMARKED, **marks})
+    if row["idempotency_key"] is not None and (found := _bearer(tx, row["idempotency_key"])):
+        _check_same(found, row)
+        return _again(tx, found)
     new = insert(tx, jobs).values(row).on_conflict_do_nothing().returning(jobs.c.id)
     if tx.execute(new).first() is None:
-        return _made_before(tx, row)
+        same = [jobs.c[name] == row[name] for name in ("schedule", "fire_at")]
+        return _again(tx, tx.execute(select(jobs).where(*same)).one())
     if others:
         rows = [_row(one, _digest(Plan((one,)))) | shared for one in others]
         tx.execute(insert_rows(jobs), [_awake(one) for one in rows])
@@ -71,14 +80,6 @@ def get_job(db: Database, job_id: str) -> JobRow | None:
     with db.read() as tx:
         row = tx.execute(select(jobs).where(jobs.c.id == job_id)).first()
     return None if row is None else job_row(row)
-
-
-def unended(db: Database, call: Call) -> str | None:
-    """Return the oldest job of this kind and these arguments that has not ended; None: none."""
-    same = (jobs.c.kind == call.kind, jobs.c.arguments == spelled(call.args, call.kwargs))
-    wanted = select(jobs.c.id).where(jobs.c.state.in_(_UNENDED), *same)
-    with db.read() as tx:
-        return tx.execute(wanted.order_by(jobs.c.id).limit(1)).scalar()
 
 
 def list_jobs(
@@ -104,29 +105,33 @@ def list_jobs(
         return [job_row(row) for row in rows]
 
 
-def cancel(db: Database, job_id: str) -> JobState | None:
+def cancel(db: Database, job_id: str) -> list[JobChange] | None:
     """Revoke a job that waits, and what waits for it; tell one that runs.
 
-    Returns its state then, which for a job that has ended is what it was; None: no such job.
+    Returns the ends that were written, for the caller to tell of (``ingest.jobs.ends``): none where
+    the job runs, or had ended before. None: no such job.
     """
     with db.write() as tx:
         row = _locked(tx, job_id)
         if row is None or row.state in FINAL:
-            return None if row is None else JobState(row.state)
+            return None if row is None else []
         moment = now(tx)
         this = update(jobs).where(jobs.c.id == job_id)
         if row.state in HELD:
             asked = func.coalesce(jobs.c.cancel_requested_at, moment)
             tx.execute(this.values(cancel_requested_at=asked))
-            return JobState(row.state)
+            return []
         message = "It was cancelled while it waited."
         tx.execute(this.values(revoked_values("cancelled", message, moment)))
-        follow(tx, {job_id: JobState.REVOKED})
-        return JobState.REVOKED
+        revoked = JobChange(job_id, row.kind, row.trace_id, JobState.REVOKED, "cancelled")
+        return [revoked, *follow(tx, {job_id: JobState.REVOKED}).revoked]
 
 
 def pause(db: Database, job_id: str) -> JobState | None:
-    """Let a job wait until it is resumed; one that runs is told. Returns as ``cancel``."""
+    """Let a job wait until it is resumed; one that runs is told.
+
+    Returns its state then, which for a job that has ended is what it was; None: no such job.
+    """
     with db.write() as tx:
         row = _locked(tx, job_id)
         if row is not None and row.state not in FINAL and row.paused_at is None:
@@ -136,12 +141,12 @@ def pause(db: Database, job_id: str) -> JobState | None:
 
 
 def resume(db: Database, job_id: str) -> JobState | None:
-    """Let a paused job go on; it is published at the scheduler's next look."""
+    """Let a paused job go on: it is published once the scheduler looks. Returns as ``pause``."""
     with db.write() as tx:
         row = _locked(tx, job_id)
         if row is not None and row.paused_at is not None and row.state not in FINAL:
             ready = (jobs.c.state == JobState.PENDING) & (jobs.c.remaining == 0)
-            wake_at = case((ready, now(tx)))
+            wake_at = case((ready, once_due(now(tx))))
             resumed = {"paused_at": None, "wake_at": wake_at}
             tx.execute(update(jobs).where(jobs.c.id == job_id).values(resumed))
         return None if row is None else JobState(row.state)
@@ -193,17 +198,32 @@ def _digest(plan: Plan) -> bytes:
     return hashlib.sha256(orjson.dumps(said)).digest()
 
 
-def _made_before(tx: Connection, row: dict[str, Any]) -> Made:
-    """Find what a key or a schedule's time made the first time."""
-    by_schedule = row["schedule"] is not None
-    names = ("schedule", "fire_at") if by_schedule else ("kind", "idempotency_key")
-    same = [jobs.c[name] == row[name] for name in names]
-    found = tx.execute(select(jobs).where(*same)).one()
-    if not by_schedule and found.arguments_sha256 != row["arguments_sha256"]:
+def _bearer(tx: Connection, key: str) -> AnyRow | None:
+    """Find the job that bears a key; until the transaction ends, nobody else gives it to one.
+
+    Keys are indexed behind kinds, so each kind that there is has a look of its own; and those are
+    found by jumping from one to the next, where DISTINCT would read the index of all jobs.
+    """
+    lock_names(tx, [f"idempotency key {key}"])
+    kinds = select(func.min(jobs.c.kind).label("kind")).cte("kinds", recursive=True)
+    following = select(func.min(jobs.c.kind)).where(jobs.c.kind > kinds.c.kind).scalar_subquery()
+    kinds = kinds.union_all(select(following).where(kinds.c.kind.is_not(None)))
+    bearer = select(jobs).join(kinds, jobs.c.kind == kinds.c.kind)
+    return tx.execute(bearer.where(jobs.c.idempotency_key == key).limit(1)).first()
+
+
+def _check_same(found: AnyRow, row: dict[str, Any]) -> None:
+    """Raise Conflict where a key stands for other jobs than these."""
+    if found.arguments_sha256 != row["arguments_sha256"]:
         raise Conflict(
             f"the idempotency key {row['idempotency_key']!r} was used before for job {found.id}, "
-            "with other arguments. Nothing was made: use another key, or the same arguments."
+            f"which is {found.kind!r} with its own arguments. Nothing was made: use another key, "
+            "or ask for the same."
         )
+
+
+def _again(tx: Connection, found: AnyRow) -> Made:
+    """Name the jobs that were made the first time."""
     workflow = select(jobs.c.id).where(jobs.c.workflow_id == found.workflow_id)
     ids = list(tx.execute(workflow.order_by(jobs.c.id)).scalars()) if found.workflow_id else []
     return Made(ids or [found.id], [], repeated=True)

@@ -27,6 +27,7 @@ from ingest.store.database import Database
 from ingest.store.delivery_rows import DEAD, RUNNING, WAITING
 from ingest.store.dialect import now
 from ingest.store.distinct import distinct
+from ingest.store.job_schema import jobs
 from ingest.store.schema import attempts, deliveries, events, paused_destinations, workers
 from ingest.store.wake import STORED
 from ingest.store.workers import leased
@@ -168,6 +169,7 @@ _HISTORY = (
         deliveries,
         and_(deliveries.c.state.in_(sorted(TERMINAL)), ~_ATTEMPT.exists()),
     ),
+    ("job_ended_without_attempt", jobs, job_ledger.UNTRIED),
 )
 
 

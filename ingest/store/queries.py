@@ -167,7 +167,7 @@ def get_event(db: Database, event_id: str) -> StoredEvent:
     Raises NotFound, also for a beginning that several have or that is under 8 characters.
     """
     with db.read() as tx:
-        found_id = _whole_id(tx, events.c.id, event_id, "event")
+        found_id = whole_id(tx, events.c.id, event_id, "event")
         wanted = select(*EVENT_COLUMNS, *_PROGRESS).join(payloads).where(events.c.id == found_id)
         row = tx.execute(wanted).one()
     event = event_from(row)
@@ -279,7 +279,7 @@ _PROGRESS = (
 )
 
 
-def _whole_id(tx: Connection, column: Column[Any], prefix: str, noun: str) -> str:
+def whole_id(tx: Connection, column: Column[Any], prefix: str, noun: str) -> str:
     """Complete an id from its beginning. Raises NotFound where none or several begin so."""
     if len(prefix) < PREFIX_LENGTH:
         raise NotFound(f"{prefix!r} is too short: give at least {PREFIX_LENGTH} characters")

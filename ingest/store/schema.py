@@ -32,8 +32,9 @@ from sqlalchemy import (
 
 from ingest.events import TERMINAL, AttemptOutcome, DeliveryState, DestinationKind, EventState
 
-#: The newest migration. ``open_database`` refuses a database that is at another one.
-REVISION = "0005"
+#: The newest migration. ``open_database`` refuses an older database, and a newer one where that
+#: does not go with this code (``compatibility.py``).
+REVISION = "0007"
 
 #: A row of any selection; its columns are its attributes.
 AnyRow = Row[*tuple[Any, ...]]
@@ -249,3 +250,10 @@ replay_keys = Table(
     Column("made_at", BigInteger, nullable=False),
 )
 Index("replay_keys_made", replay_keys.c.made_at)
+
+#: One row: the oldest revision whose code may use this schema.
+compatibility = Table(
+    "compatibility",
+    metadata,
+    Column("oldest_code", NAME, primary_key=True),
+)

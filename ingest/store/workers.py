@@ -59,10 +59,15 @@ def renew_in(tx: Connection, worker_id: str) -> bool:
 
 
 def retire(db: Database, worker_id: str) -> None:
-    """Remove a worker that ends in order. One that still holds work stays, to expire."""
+    """Remove a worker that ends in order. One that still holds work expires at once.
+
+    It does where something could be neither finished nor interrupted: a scheduler takes it back.
+    """
+    mine = workers.c.id == worker_id
     with db.write() as tx:
-        tx.execute(select(workers.c.id).where(workers.c.id == worker_id).with_for_update())
+        tx.execute(select(workers.c.id).where(mine).with_for_update())
         remove_idle(tx, [worker_id])
+        tx.execute(update(workers).where(mine).values(lease_until=lease_ms()))
 
 
 def live(db: Database) -> list[Worker]:
@@ -98,8 +103,9 @@ def hold_lease(tx: Connection, worker_id: str) -> bool:
 def free_expired(db: Database, limit: int) -> list[DeliveryRef]:
     """Take up to ``limit`` deliveries from dead workers; return those that may be tried again.
 
-    Each such start counts as a crash, with an attempt that says so; the third quarantines. Their
-    ``wake_at`` is a little later, so that the caller can publish them first.
+    Each such start counts as a crash, with an attempt that says so; the third quarantines. They
+    are due since they were first, and their ``wake_at`` is a little later, so that the caller can
+    publish them first.
     """
     with db.read() as tx:
         if not tx.execute(select(workers.c.id).where(~leased()).limit(1)).first() and not (
@@ -168,7 +174,6 @@ _FREE = (
     .where(deliveries.c.id == bindparam("delivery_id"))
     .values(
         state=bindparam("new_state"),
-        due_at=bindparam("moment"),
         wake_at=bindparam("new_wake_at"),
         finished_at=bindparam("ended_at"),
         worker_id=None,

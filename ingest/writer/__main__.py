@@ -10,7 +10,8 @@ import socket
 import sys
 from pathlib import Path
 
-from ingest import exposition, logs
+from ingest import exposition, logs, queue
+from ingest.store import open_database
 from ingest.writer.pulse import start_pulse
 from ingest.writer.socket_end import WriterEnd
 
@@ -28,9 +29,7 @@ def main() -> None:
     if orders.metrics_folder is not None:
         exposition.prepare(Path(orders.metrics_folder))
 
-    from ingest import queue
     from ingest.publisher import Publisher
-    from ingest.store import open_database
     from ingest.writer.committing import Committing
 
     broker = queue.build_broker(orders.broker_url, [])

@@ -14,9 +14,13 @@ import structlog
 from ingest import metrics
 from ingest.errors import HookkeeperError, StoreRefused, StoreUnavailable
 from ingest.events import Accepted, Arrival
+from ingest.failpoints import reached
+from ingest.learning import Lesson
 from ingest.store import Database, accept
+from ingest.writer.lessons import Lessons
+from ingest.writer.rejected import Shelf
 from ingest.writer.socket_end import WriterEnd
-from ingest.writer.wire import Condition, Outcome, Parcel
+from ingest.writer.wire import Condition, Outcome, Parcel, Settled
 
 logger = structlog.get_logger(__name__)
 
@@ -46,6 +50,8 @@ class Committing:
         self._open_at = 0.0  # not earlier: one that is away may take seconds to say so
         self._waiting: deque[Parcel] = deque()
         self._said: Condition | None = None  # as the receiver knows it
+        self._shelf = Shelf(end.rejected)
+        self._lessons = Lessons(end)
 
     def run(self) -> None:
         """Work until the receiver has ended and nothing waits."""
@@ -55,10 +61,13 @@ class Committing:
             batch = self._take()
             if batch:
                 self._commit(batch)
-            elif self._end.ended:
+            if self._shelf.due(busy=bool(batch)):
+                self._end.settle(Settled(self._shelf.keep(self._database)))
+            elif not batch and self._end.ended:
                 break
-            elif self._database is not None and not self._waiting:
+            elif not batch and self._database is not None and not self._waiting:
                 self._probe(self._database)
+            self._lessons.refresh(self._database)
         if self._database is not None:
             self._database.close()
 
@@ -69,6 +78,7 @@ class Committing:
             self._unwell(error)
             self._open_at = time.monotonic() + REOPEN_SECONDS
             return
+        self._lessons.refresh(self._database)  # known before anybody is let in
         self._well()
 
     def _take(self) -> list[Arrival]:
@@ -80,13 +90,16 @@ class Committing:
         size = 0
         while self._waiting and len(batch) < BATCH_EVENTS:
             deadline, arrival = self._waiting[0]
-            size += len(arrival.body)
-            if batch and (size > BATCH_BYTES or deadline <= now):
+            size += 0 if isinstance(arrival, Lesson) else len(arrival.body)
+            alone = deadline <= now or isinstance(arrival, Lesson)
+            if batch and (alone or size > BATCH_BYTES):
                 break
             self._waiting.popleft()
             if deadline <= now:
                 self._end.answer([StoreUnavailable("Nobody waits for it any more.")])
                 size = 0
+            elif isinstance(arrival, Lesson):
+                self._end.answer([self._lessons.learn(self._database, arrival)])
             else:
                 batch.append(arrival)
         return batch
@@ -94,6 +107,7 @@ class Committing:
     def _commit(self, arrivals: list[Arrival]) -> None:
         started = time.perf_counter()
         outcomes = self._outcomes(arrivals)
+        reached("writer.after_commit")
         self._end.answer(outcomes)
         metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
         metrics.COMMIT_EVENTS.observe(len(arrivals))

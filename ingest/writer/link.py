@@ -15,11 +15,14 @@ import structlog
 
 from ingest.errors import StoreRefused, StoreUnavailable
 from ingest.events import Accepted, Arrival
+from ingest.learning import Lesson
+from ingest.rejection import RejectedRequest
 from ingest.writer import wire
 from ingest.writer.outbox import Outbox
-from ingest.writer.spawning import Spawned, spawn
+from ingest.writer.outstanding import Outstanding
+from ingest.writer.spawning import Spawned, Started, spawn, start
 from ingest.writer.waiting import Done, Waiting
-from ingest.writer.wire import Condition, Orders, Outcome, Parcel
+from ingest.writer.wire import Condition, Learned, Orders, Outcome, Parcel, Said, Settled
 
 logger = structlog.get_logger(__name__)
 
@@ -41,7 +44,8 @@ class Writer:
     """Commits arrivals for one event loop, through a process that it starts and keeps alive.
 
     ``timeout_seconds`` covers waiting and committing. ``start_process`` gets the writer's end of
-    the socket.
+    the socket; ``early`` is one that was started already, and is the first. ``on_learned`` gets
+    the learned secrets, at first and whenever they change.
     """
 
     def __init__(
@@ -50,14 +54,19 @@ class Writer:
         *,
         timeout_seconds: float = 0.9,
         start_process: Callable[[socket.socket], Spawned] = spawn,
+        early: Started | None = None,
+        on_learned: Callable[[Learned], None] = lambda _learned: None,
     ) -> None:
         self._orders = orders
+        self._on_learned = on_learned
         self._start_process = start_process
+        self._early = early
         self._process: Spawned | None = None
         self._transport: asyncio.Transport | None = None  # hears the writer
         self._outbox: Outbox | None = None  # tells it
         self._parcels: list[Parcel] = []  # of this turn of the event loop
         self._waiting = Waiting(timeout_seconds)
+        self._rejected = Outstanding()
         self._looks_left = 0  # at a writer that says nothing
         self._starting: asyncio.Task[None] | None = None  # the next writer
         self._stopping = False
@@ -98,8 +107,8 @@ class Writer:
                 self._process.kill()
             await self._ended.wait()
 
-    async def accept(self, arrival: Arrival) -> Accepted:
-        """Return once the arrival is committed and fsynced.
+    async def accept(self, arrival: Arrival | Lesson) -> Accepted:
+        """Return once the arrival (or lesson) is committed and fsynced.
 
         Raises StoreUnavailable (nothing was acknowledged) and RowRejected (a data error).
         """
@@ -110,14 +119,25 @@ class Writer:
             return outcome
         raise outcome
 
-    def submit(self, arrival: Arrival, done: Done) -> None:
-        """Have an arrival committed. ``done`` gets the outcome, once, and must not raise."""
+    def keep(self, request: RejectedRequest) -> bool:
+        """Have a rejected request kept sometime; False where it cannot be sent now."""
+        if self._stopping or self._outbox is None or self.away or not self._rejected.add(request):
+            return False
+        self._outbox.send(wire.rejected_frame(request))
+        return True
+
+    def submit(self, arrival: Arrival | Lesson, done: Done) -> None:
+        """Have an arrival or a lesson committed; ``done`` gets the outcome, once: never raises.
+
+        A lesson is ``Accepted`` where its secret was learned, else ``RowRejected``.
+        """
         if self._stopping or self.away or self.full:
             done(StoreUnavailable(self._trouble or "The receiver is stopping, or too busy."))
             return
         if not self._parcels:
             asyncio.get_running_loop().call_soon(self._send)
-        deadline = self._waiting.add(len(arrival.body), done)
+        size = len(arrival.body) if isinstance(arrival, Arrival) else 0
+        deadline = self._waiting.add(size, done)
         self._parcels.append(Parcel(deadline, arrival))
         if len(self._parcels) >= FRAME_EVENTS:
             self._send()
@@ -149,11 +169,15 @@ class Writer:
         self._looks_left = _FIRST_WORD_LOOKS
         asyncio.get_running_loop().call_later(_WATCH_SECONDS, self._watch, transport)
 
-    def writer_said(self, said: Condition | list[Outcome] | None) -> None:
+    def writer_said(self, said: Said) -> None:
         """Take in what came from the writer; None: that it lives."""
         self._looks_left = _SILENT_LOOKS
         if isinstance(said, Condition):
             self._note_condition(said)
+        elif isinstance(said, Settled):
+            self._rejected.settle(said.requests)
+        elif isinstance(said, Learned):
+            self._on_learned(said)
         elif said is not None:
             self._well_at = time.monotonic()
             self._waiting.answer(said)
@@ -164,6 +188,7 @@ class Writer:
         if self._outbox is not None:
             self._outbox.close()
         self._parcels.clear()
+        self._rejected.clear()
         self._waiting.disappoint("The writer process ended before it had committed.")
         if self._process is not None:
             asyncio.get_running_loop().run_in_executor(None, self._process.wait)
@@ -193,15 +218,9 @@ class Writer:
             self._restart_later()
 
     async def _connect(self) -> None:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        try:
-            with theirs:
-                self._process = self._start_process(theirs)
-        except OSError:
-            ours.close()
-            raise
-        await asyncio.get_running_loop().create_connection(lambda: _Ear(self), sock=ours)
+        started, self._early = self._early or start(self._start_process), None
+        self._process = started.process
+        await asyncio.get_running_loop().create_connection(lambda: _Ear(self), sock=started.end)
 
     def _send(self) -> None:
         parcels, self._parcels = self._parcels, []

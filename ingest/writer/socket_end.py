@@ -10,16 +10,21 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from ingest.rejection import RejectedRequest
 from ingest.writer import wire
-from ingest.writer.wire import Condition, Orders, Outcome, Parcel
+from ingest.writer.wire import Condition, Learned, Orders, Outcome, Parcel, Settled
 
 _READ_BYTES = 1 << 20
 
 
 class WriterEnd:
-    """Reads what the receiver sent. ``ended``: it will send nothing more."""
+    """Reads what the receiver sent. ``ended``: it will send nothing more.
+
+    ``rejected``: the requests to keep that came meanwhile; whoever keeps them takes them out.
+    """
 
     def __init__(self, end: socket.socket) -> None:
+        self.rejected: deque[RejectedRequest] = deque()
         self._socket = end
         self._readiness = select.poll()  # select() takes no descriptor above 1,023; poll() does
         self._readiness.register(end, select.POLLIN)
@@ -40,7 +45,11 @@ class WriterEnd:
             self._read()
         parcels: list[Parcel] = []
         while self._values:
-            parcels += wire.read_parcels(self._values.popleft())
+            value = self._values.popleft()
+            if isinstance(value, tuple):
+                self.rejected.append(RejectedRequest(*value))
+            else:
+                parcels += wire.read_parcels(value)
         return parcels
 
     def answer(self, outcomes: Sequence[Outcome]) -> None:
@@ -50,6 +59,14 @@ class WriterEnd:
     def tell(self, condition: Condition) -> None:
         """Tell how the database is."""
         self._write(wire.condition_frame(condition))
+
+    def settle(self, settled: Settled) -> None:
+        """Tell that rejected requests are done with."""
+        self._write(wire.settled_frame(settled))
+
+    def teach(self, learned: Learned) -> None:
+        """Tell which learned secrets are in force."""
+        self._write(wire.learned_frame(learned))
 
     def beat(self) -> bool:
         """Tell that this process lives. Returns whether anybody hears it."""

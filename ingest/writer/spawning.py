@@ -3,7 +3,8 @@
 import socket
 import subprocess
 import sys
-from typing import Protocol
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 
 class Spawned(Protocol):
@@ -14,6 +15,25 @@ class Spawned(Protocol):
 
     def wait(self) -> object:
         """Return when it has ended."""
+
+
+class Started(NamedTuple):
+    """A writer that waits for its orders; ``end``: our end of its socket, not blocking."""
+
+    process: Spawned
+    end: socket.socket
+
+
+def start(process: Callable[[socket.socket], Spawned]) -> Started:
+    """Start a writer, given the way to; it ends when our end is closed. Raises OSError."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    try:
+        with theirs:
+            return Started(process(theirs), ours)
+    except OSError:
+        ours.close()
+        raise
 
 
 def spawn(end: socket.socket) -> Spawned:

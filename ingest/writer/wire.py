@@ -5,10 +5,11 @@ standard library has (1 us for an event of 2 KB; orjson holds no bytes, pickle c
 differs between versions of Python and trusts its writer, which is sound here: both ends are the
 same interpreter, started from each other, and nobody else has the socket.
 
-The first frame from the receiver holds its ``Orders``; every later one is a list of arrivals,
-each with its deadline. The writer answers every arrival, in order, with an outcome. Beside them it
-tells how the database is: whenever that changes, and at least once a second while idle. And its
-pulse says that it lives (``pulse.py``).
+The first frame from the receiver holds its ``Orders``; every later one is a list of arrivals (and
+lessons), each with its deadline, or one rejected request. The writer answers every arrival, in
+order, with an outcome, and says how many rejected requests it is done with. Beside them it tells
+how the database is: whenever that changes, and at least once a second while idle; and all learned
+secrets, whenever those change. And its pulse says that it lives (``pulse.py``).
 """
 
 import marshal
@@ -18,6 +19,8 @@ from typing import Any, Literal, NamedTuple
 
 from ingest.errors import RowRejected, StoreUnavailable
 from ingest.events import Accepted, Arrival
+from ingest.learning import LearnedSecret, Lesson
+from ingest.rejection import RejectedRequest
 
 _LENGTH = struct.Struct("!I")
 
@@ -35,10 +38,10 @@ class Orders(NamedTuple):
 
 
 class Parcel(NamedTuple):
-    """One arrival on its way, and when nobody waits for it any more (monotonic seconds)."""
+    """An arrival or lesson on its way, and when nobody waits for it any more (monotonic s)."""
 
     deadline: float
-    arrival: Arrival
+    arrival: Arrival | Lesson
 
 
 class Condition(NamedTuple):
@@ -46,6 +49,22 @@ class Condition(NamedTuple):
 
     trouble: str
     refused: bool = False
+
+
+class Settled(NamedTuple):
+    """With how many more rejected requests the writer is done, kept or not."""
+
+    requests: int
+
+
+class Learned(NamedTuple):
+    """All learned secrets that are in force, and the sources that may learn another now."""
+
+    secrets: Sequence[LearnedSecret] = ()
+    open_sources: Sequence[str] = ()
+
+
+Said = Condition | Settled | Learned | list[Outcome] | None
 
 
 class Frames:
@@ -77,12 +96,17 @@ def orders_frame(orders: Orders) -> bytes:
 
 def parcels_frame(parcels: Sequence[Parcel]) -> bytes:
     """Spell arrivals on their way to the writer."""
-    return _frame([(deadline, *arrival) for deadline, arrival in parcels])
+    return _frame([(deadline, *_flat(arrival)) for deadline, arrival in parcels])
 
 
 def read_parcels(value: list[Any]) -> list[Parcel]:
     """Read what ``parcels_frame`` spelled."""
-    return [Parcel(deadline, Arrival(*fields)) for deadline, *fields in value]
+    return [Parcel(deadline, _carried(fields)) for deadline, *fields in value]
+
+
+def rejected_frame(request: RejectedRequest) -> bytes:
+    """Spell a rejected request on its way to the writer."""
+    return _frame(tuple(request))
 
 
 def condition_frame(condition: Condition) -> bytes:
@@ -95,13 +119,41 @@ def outcomes_frame(outcomes: Sequence[Outcome]) -> bytes:
     return _frame([_spelled(outcome) for outcome in outcomes])
 
 
-def read_answer(value: Any) -> Condition | list[Outcome] | None:
-    """Read what ``condition_frame`` or ``outcomes_frame`` spelled; None is a pulse."""
+def settled_frame(settled: Settled) -> bytes:
+    """Spell that rejected requests are done with."""
+    return _frame(settled.requests)
+
+
+def learned_frame(learned: Learned) -> bytes:
+    """Spell the learned secrets."""
+    secrets = [tuple(secret) for secret in learned.secrets]
+    return _frame({"secrets": secrets, "open": list(learned.open_sources)})
+
+
+def read_answer(value: Any) -> Said:
+    """Read what the writer spelled; None is a pulse."""
     if value is None:
         return None
     if isinstance(value, tuple):
         return Condition(*value)
+    if isinstance(value, int):
+        return Settled(value)
+    if isinstance(value, dict):
+        return Learned([LearnedSecret(*fields) for fields in value["secrets"]], value["open"])
     return [_read(kind, *fields) for kind, *fields in value]
+
+
+def _flat(arrival: Arrival | Lesson) -> tuple[Any, ...]:
+    """An arrival begins with its id, a lesson with None."""
+    if isinstance(arrival, Arrival):
+        return arrival
+    return (None, arrival.waiting, *arrival.secret)
+
+
+def _carried(fields: Sequence[Any]) -> Arrival | Lesson:
+    if fields[0] is not None:
+        return Arrival(*fields)
+    return Lesson(LearnedSecret(*fields[2:]), fields[1])
 
 
 def _spelled(outcome: Outcome) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ import structlog
 import ingest.metrics  # noqa: F401 - see above
 from ingest.store import Database
 from tests.actors.rig import Rig
+from tests.services.mail import MailServer, make_certificate
 
 
 @pytest.fixture
@@ -32,3 +33,11 @@ def sqlite_rig(tmp_path: Path, sqlite_url: str, redis_url: str) -> Iterator[Rig]
     made.close()
     database.close()
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def mail_server(tmp_path: Path) -> Iterator[MailServer]:
+    """Takes mail in the clear."""
+    server = MailServer(make_certificate(tmp_path), starttls=False)
+    yield server
+    server.close()

@@ -70,7 +70,7 @@ class JobRig:
         assert found is not None
         return found
 
-    def wait_for(self, job_id: str, state: JobState, timeout: float = 20.0) -> JobRow:
+    def wait_for(self, job_id: str, state: JobState, timeout: float = 40.0) -> JobRow:
         """Wait until a job is in a state."""
         wait_until(
             lambda: self.row(job_id).state is state,

@@ -113,7 +113,7 @@ class Rig:
     def state(self, event_id: str) -> str:
         return self.delivery(event_id).state
 
-    def wait_for(self, event_id: str, state: DeliveryState, timeout: float = 20.0) -> DeliveryRow:
+    def wait_for(self, event_id: str, state: DeliveryState, timeout: float = 40.0) -> DeliveryRow:
         """Wait until the only delivery of an event is in a state."""
 
         def reached() -> bool:

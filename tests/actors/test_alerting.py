@@ -16,6 +16,7 @@ from ingest.store import Database, queries
 from ingest.store.ledger import Depth
 from tests.actors.rig import Rig, publish_stored
 from tests.services.sink import Answer, Sink
+from tests.store.making import execute, now_ms
 
 MINUTE = 60_000
 BEHIND = [Depth("deliver", "waiting", 1_234, 6 * MINUTE)]
@@ -90,6 +91,27 @@ def test_a_burst_of_bad_signatures_is_told_and_a_trickle_is_not(
             "Requests to github are signed as they should be again.",
         ),
     ]
+
+
+def test_a_scheduler_that_starts_in_the_middle_of_an_attack_does_not_call_it_over(
+    database: Database, broker: WakeBroker
+) -> None:
+    """It has not seen any of it; when nobody tells of it again, it is over."""
+    alerts = Alerts(bad_signatures=20, window_ms=10 * MINUTE)
+    witness, newcomer = (Looking(database, broker, alerts) for _ in range(2))
+    witness.look(0)
+    witness.refused["github"] = newcomer.refused["github"] = 20
+    witness.look(MINUTE)
+    newcomer.look(MINUTE)
+    newcomer.look(30 * MINUTE)
+    assert [type_ for type_, _ in witness.told()] == ["alert.bad_signatures"]
+
+    long_ago = now_ms() - alerts.cooldown_ms - alerts.window_ms - MINUTE
+    execute(database, "UPDATE alerts SET last_event_at = :at, since = :at", at=long_ago)
+    newcomer.look(31 * MINUTE)
+    newcomer.look(32 * MINUTE)
+    told = [type_ for type_, _ in witness.told()]
+    assert told == ["alert.bad_signatures", "alert.bad_signatures.resolved"]
 
 
 def test_refused_signatures_are_read_from_the_metrics_of_this_host(

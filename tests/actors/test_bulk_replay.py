@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from actors import bulk_replay as replaying
 from ingest.events import DestinationKind, Target
 from ingest.jobs.states import JobState
 from ingest.jobs.workflow import Call
@@ -176,7 +177,7 @@ def test_a_database_that_is_away_costs_no_try(
 def test_a_replay_survives_kills_of_its_worker_and_of_the_scheduler(
     rigged: JobRig, to: str
 ) -> None:
-    """SIGKILL at random moments, twice, as a third crash would rightly quarantine the job."""
+    """SIGKILL at random moments of one turn: it never comes to a rest between."""
     seed = random.SystemRandom().randrange(10_000)
     moments = random.Random(seed)
     count = 400
@@ -209,6 +210,40 @@ def test_a_replay_survives_kills_of_its_worker_and_of_the_scheduler(
     assert {row.destination for row in made} == {name}, seed
     found = ledger.violations(rigged.database)
     assert {key for key, bad in found.items() if bad} <= {"ended_without_attempt"}, seed
+
+
+def test_a_replay_that_rests_between_kills_outlives_any_number_of_them(
+    rigged: JobRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs for days, and its worker dies of other jobs: each turn that ends well clears it."""
+    monkeypatch.setattr(replaying, "TURN_SECONDS", replaying.TURN_SECONDS)  # put back at the end
+    turns = "import actors.bulk_replay\nactors.bulk_replay.TURN_SECONDS = 0.5\n"
+    rigged.write(HANDLER + turns)  # in workers, and in their children: 20 s a turn are too many
+    count = 800
+    old_events(rigged, count)
+    (job_id,) = rigged.make(asked(rate=20))
+    rigged.rig.start("actors.scheduler")
+    crashes = 0
+    for _ in range(4):
+        worker = rigged.rig.dramatiq(threads=2)
+        reached = done(rigged) + 5
+        wait_until(
+            lambda reached=reached: (  # type: ignore[misc]  # the loop's value
+                done(rigged) >= reached
+                and rigged.row(job_id).crashes == 0
+                and rigged.row(job_id).worker_id is not None
+            ),
+            timeout=60,
+        )
+        kill(worker)
+        making.end_leases(rigged.database)
+        crashes += wait_until(lambda: rigged.row(job_id).crashes, timeout=20)
+        assert done(rigged) < count, "it ended before it was killed"
+    assert crashes == 4
+    rigged.rig.dramatiq(threads=4)
+    assert rigged.wait_for(job_id, JobState.SUCCESS, timeout=90).crashes == 0
+    assert rigged.result(job_id) == {"matched": count, "replayed": count, "skipped": 0}
+    assert generations(rigged) == {1: count}
 
 
 def _succeeded(rigged: JobRig, name: str) -> int:

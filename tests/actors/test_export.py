@@ -23,8 +23,9 @@ DAYS = 12
 
 @pytest.fixture
 def rigged(rig: Rig) -> JobRig:
-    """A past of twelve days, of which each is a chunk."""
+    """A past of twelve days, of which each is a chunk, and a scheduler for an export that rests."""
     rig.config("")
+    rig.start("actors.scheduler")
     for day in range(1, DAYS + 1):
         at = making.now_ms() - day * making.DAY_MS
         making.stored(rig.database, 5, received_at=at)
@@ -44,11 +45,12 @@ def test_an_export_is_written_in_chunks_and_closed_by_a_manifest(
 ) -> None:
     with rigged.rig.worker() as broker:
         (job_id,) = rigged.make(asked(tmp_path / "archive"), broker=broker)
-        planned = rigged.result(job_id)
-        done = rigged.result(planned["ended_by"])
+        done = rigged.result(job_id)
 
-    assert planned["rows"] == done["rows"] == DAYS * 5
-    assert done["files"] == DAYS
+    assert (done["rows"], done["files"]) == (DAYS * 5, DAYS)
+    told = rigged.row(job_id).progress
+    assert (told.step, told.done, told.total) == ("written", DAYS * 5, DAYS * 5)
+    assert told.message == done["export"]
     assert (tmp_path / "archive" / done["manifest"]).is_file()
     assert reading.ids_in(tmp_path / "archive") == stored_ids(rigged)
     kinds = [row.kind for row in jobs.list_jobs(rigged.database)]
@@ -85,12 +87,10 @@ def test_an_export_survives_kills_of_its_workers_and_of_the_scheduler(
         making.stored(rigged.database, 5, received_at=making.now_ms() - day * making.DAY_MS)
     waiting = dispatch.undispatched(rigged.database, stored_ids(rigged))
     dispatch.dispatch(rigged.database, [(event, ()) for event in waiting])  # they change no more
-    rigged.rig.start("actors.scheduler")
     with rigged.rig.worker(threads=8) as broker:
         (calm_id,) = rigged.make(asked(tmp_path / "calm", until=until), broker=broker)
-        last = rigged.result(calm_id)["ended_by"]
-        rigged.wait_for(last, JobState.SUCCESS, timeout=90)
-        calm = rigged.result(last)
+        rigged.wait_for(calm_id, JobState.SUCCESS, timeout=90)
+        calm = rigged.result(calm_id)
     archive = tmp_path / "archive"
     (job_id,) = rigged.make(asked(archive, until=until))
     for _ in range(2):
@@ -111,7 +111,7 @@ def test_an_export_survives_kills_of_its_workers_and_of_the_scheduler(
         describe=f"every job to end (seed {seed})",
     )
 
-    done = rigged.result(rigged.result(job_id)["ended_by"])
+    done = rigged.result(job_id)
     assert done == calm, seed
     assert done["rows"] == days * 5
     assert reading.ids_in(archive) == stored_ids(rigged), seed

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from actors.export import export
-from ingest.jobs.context import JobContext
-from ingest.jobs.states import JobState
+from actors.runtime import Runtime
+from ingest.errors import Permanent
+from ingest.jobs.context import JobContext, Paused
+from ingest.jobs.states import Progress
 from ingest.jobs.workflow import Call, Work
-from ingest.queue import publish_jobs
 from ingest.store import jobs
 from tests.actors.job_rig import JobRig
 from tests.actors.rig import Rig
@@ -23,7 +24,9 @@ MINUTE = 60_000
 
 @pytest.fixture
 def rigged(rig: Rig) -> JobRig:
+    """With a scheduler, as an export rests while its chunks are written."""
     rig.config("")
+    rig.start("actors.scheduler")
     return JobRig(rig)
 
 
@@ -51,7 +54,7 @@ def manifests(folder: Path) -> int:
 def test_a_first_run_exports_all_but_the_last_minute(rigged: JobRig, tmp_path: Path) -> None:
     with rigged.rig.worker() as broker:
         first = events(rigged, minutes_ago=30)
-        rigged.result(rigged.result(rigged.make(hourly(tmp_path), broker=broker)[0])["ended_by"])
+        rigged.result(rigged.make(hourly(tmp_path), broker=broker)[0])
         assert exported(tmp_path) == Counter(first)
         # The place knows until when its last export is: what is newer is what comes after.
         (manifest,) = (tmp_path / "_exports").glob("*.json")
@@ -68,7 +71,7 @@ def test_what_is_not_a_minute_old_comes_with_a_later_run(rigged: JobRig, tmp_pat
             old = making.new_id(now_ms() - 2 * MINUTE)
             moved(rigged, event_id, old)
         (job_id,) = rigged.make(hourly(tmp_path), broker=broker)
-        assert rigged.result(rigged.result(job_id)["ended_by"])["rows"] == len(young)
+        assert rigged.result(job_id)["rows"] == len(young)
 
 
 def moved(rigged: JobRig, event_id: str, to: str) -> None:
@@ -94,7 +97,7 @@ def test_nothing_new_is_a_success_that_leaves_nothing_behind(
     """Or a schedule of every minute leaves half a million manifests of nothing a year."""
     events(rigged, minutes_ago=30)
     with rigged.rig.worker() as broker:
-        rigged.result(rigged.result(rigged.make(hourly(tmp_path), broker=broker)[0])["ended_by"])
+        rigged.result(rigged.make(hourly(tmp_path), broker=broker)[0])
         for _ in range(3):
             (job_id,) = rigged.make(hourly(tmp_path), broker=broker)
             assert rigged.result(job_id) == {"rows": 0}
@@ -104,46 +107,70 @@ def test_nothing_new_is_a_success_that_leaves_nothing_behind(
 def test_runs_that_overlap_write_nothing_twice_and_none_fails(
     rigged: JobRig, tmp_path: Path
 ) -> None:
-    """The first has planned and not begun; what it plans, only one of them writes."""
+    """Each ends as the export does, whichever of them began it; no chunk is written twice."""
     wanted = [*events(rigged, minutes_ago=30), *events(rigged, minutes_ago=60 * 24 + 30)]
     with rigged.rig.worker() as broker:
         runs = [rigged.make(hourly(tmp_path), broker=broker)[0] for _ in range(5)]
         results = [rigged.result(run) for run in runs]
-        ended = {result["ended_by"] for result in results if "ended_by" in result}
-        for job_id in ended:
-            rigged.result(job_id)
     assert exported(tmp_path) == Counter(wanted)
-    states = {row.state for row in jobs.list_jobs(rigged.database, limit=100)}
-    assert states == {JobState.SUCCESS}
+    assert {result["rows"] for result in results} <= {0, len(wanted)}
+    made = Counter(row.kind for row in jobs.list_jobs(rigged.database, limit=100))
+    assert (made["export_chunk"], made["export_manifest"]) == (2, 1)
 
 
-def test_a_run_that_finds_one_under_way_lets_it_go_on(rigged: JobRig, tmp_path: Path) -> None:
-    """And one whose jobs were cancelled is taken up by the next, under its own name."""
+def test_a_run_takes_up_what_another_one_has_given_up(rigged: JobRig, tmp_path: Path) -> None:
+    """It follows the other one's jobs, and where these are revoked, it makes its own."""
     wanted = events(rigged, minutes_ago=30)
+    made: list[list[str]] = []
     with rigged.rig.runtime() as runtime:
-        made: list[list[str]] = []
-
-        def run() -> dict[str, Any]:
-            """One run that enqueues nothing for a worker: its jobs lie there."""
-
-            def make(work: Work, on_error: Call | None, _key: str) -> list[str]:
-                made.append(rigged.make(work, on_error=on_error))
-                return made[-1]
-
-            context = JobContext(making.new_id(), "export", database=runtime.database, make=make)
-            return export(context, **hourly(tmp_path).kwargs)
-
-        first, again = run(), run()
-        assert again == first
-        assert len(made) == 1
+        first, second = (Run(runtime, rigged, made) for _ in range(2))
+        for run in (first, first, second, second):  # the first start of each plans
+            assert run.start(tmp_path) == {}
+        assert len(made) == 1, "the second follows"
+        assert second.told.message == first.told.message
         jobs.cancel(rigged.database, made[0][0])
-        taken_up = run()
-    assert taken_up["export"] == first["export"]
-    assert taken_up["ended_by"] != first["ended_by"]
-    with rigged.rig.worker() as broker:
-        publish_jobs(broker, rigged.due())
-        rigged.result(taken_up["ended_by"])
+        assert second.start(tmp_path) == {}
+        assert len(made) == 2
+        with rigged.rig.worker():
+            rigged.result(made[1][-1])
+        assert second.start(tmp_path)["rows"] == len(wanted)
+        with pytest.raises(Permanent, match="cancelled while it waited"):
+            first.start(tmp_path)
     assert exported(tmp_path) == Counter(wanted)
+
+
+class Run:
+    """One export whose starts are made here, one by one; its other jobs wait for a worker."""
+
+    def __init__(self, runtime: Runtime, rigged: JobRig, made: list[list[str]]) -> None:
+        self.told = Progress()
+        self._runtime = runtime
+        self._rigged = rigged
+        self._made = made
+        self._id = rigged.make(Call("export", ("nowhere",)))[0]
+        later = "UPDATE jobs SET due_at = :at, wake_at = :at WHERE id = :id"
+        execute(rigged.database, later, at=now_ms() + making.DAY_MS, id=self._id)
+
+    def start(self, folder: Path) -> dict[str, Any]:
+        """Start it once more; what it returned, or nothing where it rests."""
+        context = JobContext(
+            self._id,
+            "export",
+            earlier=self.told,
+            database=self._runtime.database,
+            make=self._make,
+        )
+        try:
+            return export(context, **hourly(folder).kwargs)
+        except Paused:
+            return {}
+        finally:
+            if context.told != Progress():
+                self.told = context.told
+
+    def _make(self, work: Work, on_error: Call | None, _key: str) -> list[str]:
+        self._made.append(self._rigged.make(work, on_error=on_error))
+        return self._made[-1]
 
 
 def test_a_source_that_has_sent_nothing_yet_is_no_mistake(rigged: JobRig, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def kill(process: object) -> None:
 
 
 def test_no_job_is_lost_when_workers_and_schedulers_are_killed(rigged: JobRig) -> None:
-    """Two rounds, so that no job may crash a third time, which would rightly quarantine it."""
+    """Two rounds: a job that is started three times and never reports is quarantined, anyone's."""
     seed = random.SystemRandom().randrange(10_000)
     moments = random.Random(seed)
     members = [rigged.call("member", number) for number in range(60)]

@@ -32,6 +32,10 @@ def plans(context):
     ids = context.enqueue(chord([member.s(number) for number in range(4)], total.s()))
     if context.attempt < 3: raise ConnectionError("after they were made")
     return ids
+@job(max_retries=1)
+def undecided(context):
+    context.enqueue(member.s(1) if context.attempt == 1 else total.s())
+    raise ConnectionError("after it was made")
 @job(max_retries=0)
 def fickle(context): context.enqueue(member.s(context.attempt))
 """)
@@ -77,6 +81,21 @@ def test_a_job_that_is_tried_again_makes_its_jobs_only_once(rigged: JobRig) -> N
         assert rigged.result(ids[-1]) == 6
     assert len(jobs.list_jobs(rigged.database)) == 6
     assert rigged.notes("total") == ["6"]
+
+
+def test_a_start_that_then_asks_for_a_job_of_another_kind_makes_none(rigged: JobRig) -> None:
+    """The first one's stands: whoever reads a clock or a random number would else do both."""
+    with rigged.rig.worker() as broker:
+        job_id = rigged.run(broker, "undecided")
+        wait_until(lambda: rigged.row(job_id).attempts == 1)
+        publish_jobs(broker, rigged.due())
+        wait_until(lambda: rigged.row(job_id).attempts == 2)
+    row = rigged.row(job_id)
+    assert row.error_message is not None
+    assert "Conflict" in row.error_message
+    assert "Nothing was made" in row.error_message
+    kinds = sorted(one.kind.split(".")[1] for one in jobs.list_jobs(rigged.database))
+    assert kinds == ["member", "undecided"]
 
 
 def test_jobs_that_a_job_makes_bear_its_trace(rigged: JobRig) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from email.message import EmailMessage
 
 import pytest
 
@@ -13,6 +14,7 @@ from ingest.queue import WakeBroker, build_broker, publish_deliveries
 from ingest.store import ledger, wake
 from tests.actors.job_rig import JobRig
 from tests.actors.rig import Rig
+from tests.services.mail import MailServer
 from tests.services.sink import Answer, Sink
 from tests.store.making import execute
 from tests.waiting import wait_until
@@ -41,6 +43,19 @@ text = "{{ count }}: {% for event in events %}{{ event.id }} {% endfor %}"
 [[routes]]
 source = "github"
 to = ["chat"]
+"""
+MAIL = """
+[destinations.oncall]
+kind = "email"
+url = "smtp://127.0.0.1:PORT"
+starttls = false
+from = "hooks@example.com"
+to = ["ops@example.com"]
+digest = "15m"
+text = "{% for event in events %}{{ event.id }} {% endfor %}"
+[[routes]]
+source = "github"
+to = ["oncall"]
 """
 WINDOW = 5  # events
 
@@ -142,3 +157,38 @@ def test_a_digest_whose_worker_dies_half_way_is_sent_again_and_recorded_once(
     assert len(after) == 2, "the suspect's own, and one for the rest of the window"
     assert set(ledger.violations(rigged.database).values()) == {0}
     broker.client.connection_pool.disconnect()
+
+
+def test_a_digest_by_mail_whose_worker_dies_half_way_is_told_to_be_a_repetition(
+    rigged: JobRig, mail_server: MailServer
+) -> None:
+    """The delivery that spoke for all has the first mail's Message-ID again: programs fold both."""
+    rigged.rig.config(MAIL.replace("PORT", str(mail_server.port)))
+    box = mail_server.box
+    box.answering.clear()
+    broker = build_broker(rigged.rig.environ["HOOKKEEPER_BROKER_URL"], [])
+    rigged.rig.start("actors.scheduler")
+    worker = rigged.rig.dramatiq(threads=8)
+    events = digest(rigged, broker)
+    wait_until(lambda: box.mails, timeout=20, describe="the mail to be there, unanswered")
+
+    kill(worker)
+    box.answering.set()
+    rigged.rig.dramatiq(threads=8)
+
+    for event_id in events:
+        rigged.rig.wait_for(event_id, DeliveryState.SUCCEEDED, timeout=60)
+        assert succeeded(rigged, event_id) == 1
+    before, *after = [box.read(number) for number in range(len(box.mails))]
+    assert [event_id in said(before) for event_id in events] == [True] * WINDOW
+    assert [sum(one in said(mail) for mail in after) for one in events] == [1] * WINDOW
+    assert [mail["Message-ID"] for mail in after].count(before["Message-ID"]) == 1
+    assert len({mail["Message-ID"] for mail in after}) == len(after) == 2
+    assert set(ledger.violations(rigged.database).values()) == {0}
+    broker.client.connection_pool.disconnect()
+
+
+def said(mail: EmailMessage) -> str:
+    text = mail.get_body(("plain",))
+    assert text is not None
+    return str(text.get_content())

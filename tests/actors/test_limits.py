@@ -8,11 +8,13 @@ from dramatiq import Worker
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 from dramatiq.worker import WorkerThread
 
+from actors.middleware import limits
 from actors.middleware.bulkhead import PARKED_LIMIT, Bulkhead
-from actors.middleware.limits import HARD_GRACE_SECONDS, Limits
+from actors.middleware.limits import HARD_GRACE_SECONDS, Limits, WorkerStops
 from actors.middleware.watch import Watch
 from actors.runtime import Runtime
-from ingest.events import DeliveryRef, DestinationKind
+from ingest.events import DeliveryRef, DeliveryState, DestinationKind
+from ingest.queue import publish_deliveries
 from tests.actors.rig import Rig
 from tests.waiting import wait_until
 
@@ -170,3 +172,70 @@ def test_a_dead_worker_thread_makes_the_process_leave(sqlite_rig: Rig) -> None:
         assert left == ["leave"]
         watch.check(now + 60)
         assert left == ["leave", "end"]
+
+
+# -- a process that stops -------------------------------------------------------------------
+
+
+ENDLESS = """
+@on("github", name="sync", time_limit=120)
+def endless(event: Event) -> None:
+    note("started", event)
+    while True:
+        try:
+            time.sleep(0.01)
+        except Exception:
+            pass
+
+@on("github", name="async", time_limit=120)
+async def endless_too(event: Event) -> None:
+    note("started", event)
+    await asyncio.sleep(3_600)
+"""
+
+
+def test_what_does_not_end_is_interrupted_when_its_worker_stops(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again later. Cut off, it would be a crash, and after the third quarantined."""
+    monkeypatch.setattr(limits, "LEAVE_SECONDS", 0.1)
+    rig.handlers(ENDLESS)
+    event_id = rig.store()
+    with rig.worker() as broker:
+        publish_deliveries(broker, rig.dispatch(event_id))
+        wait_until(lambda: len(rig.notes("started")) == 2, describe="both to run")
+    for row in rig.deliveries(event_id):
+        assert (row.state, row.crashes, row.starts) == (DeliveryState.WAITING, 0, 1)
+        assert row.last_code == "unfinished"
+    assert rig.workers() == []
+
+
+def test_what_ends_by_itself_is_not_interrupted() -> None:
+    ours = Limits()
+    ours.before_worker_shutdown(None, None)  # type: ignore[arg-type]  # it needs neither
+    with ours.limit(60):
+        ours.check(time.monotonic() + limits.LEAVE_SECONDS - 1)
+        spin()
+    ours.check(time.monotonic() + limits.LEAVE_SECONDS + 1)
+    spin()
+
+
+def test_each_piece_of_work_is_interrupted_once() -> None:
+    """What it does about it, such as closing a connection, must not be interrupted again."""
+    ours, late = Limits(), time.monotonic() + limits.LEAVE_SECONDS + 1
+    ours.before_worker_shutdown(None, None)  # type: ignore[arg-type]  # it needs neither
+    cleaned = []
+
+    def work() -> None:
+        with ours.limit(60):
+            try:
+                ours.check(late)
+                spin()
+            finally:
+                ours.check(late)
+                spin()
+                cleaned.append("to the end")
+
+    with pytest.raises(WorkerStops):
+        work()
+    assert cleaned

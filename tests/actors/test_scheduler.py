@@ -218,6 +218,16 @@ def test_gauges_tell_what_waits_and_forget_what_does_not(rig: Rig, scheduler: Sc
     assert gauge(DELIVER, "waiting") == 0
 
 
+def test_what_an_earlier_scheduler_told_of_an_empty_queue_is_corrected(
+    rig: Rig, broker: WakeBroker
+) -> None:
+    metrics.DEPTH.labels(DELIVER, "running").set(8)
+
+    Scheduler(rig.database, broker, lambda: CONFIG, told={(DELIVER, "running")}).look()
+
+    assert gauge(DELIVER, "running") == 0
+
+
 def gauge(queue: str, state: str) -> float:
     return float(metrics.DEPTH.labels(queue, state)._value.get())
 

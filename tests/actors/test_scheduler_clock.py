@@ -4,7 +4,7 @@ import threading
 from itertools import count
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from actors.batch import now_ms
 from actors.scheduler import CONTACT_MS, Scheduler, run
@@ -50,6 +50,30 @@ def test_a_suspended_machine_does_not_make_its_workers_look_dead(rig: Rig, redis
 
     assert rig.state(event_id) == DeliveryState.WAITING, "it did not"
     broker.client.connection_pool.disconnect()
+
+
+def test_what_a_fast_clock_put_off_is_woken_once_it_is_set_back(rig: Rig, redis_url: str) -> None:
+    """Ten seconds pass by the clock that nobody sets, and hardly any by the database's."""
+    broker = build_broker(redis_url, [])
+    scheduler = Scheduler(rig.database, broker, Config)
+    now = now_ms()
+    scheduler.tick(now)
+    rig.store()
+    asleep = now_ms() + 3_600_000
+    with rig.database.write() as tx:
+        tx.execute(update(schema.events).values(wake_at=asleep))
+
+    scheduler.tick(now + 500)
+    assert wake_time(rig) == asleep, "nothing has shown that it is wrong"
+    scheduler.tick(now + 10_000)
+
+    assert wake_time(rig) < asleep - 3_000_000
+    broker.client.connection_pool.disconnect()
+
+
+def wake_time(rig: Rig) -> int:
+    with rig.database.read() as tx:
+        return tx.execute(select(schema.events.c.wake_at)).scalar_one() or 0
 
 
 def test_a_clock_that_is_set_back_stops_nothing(

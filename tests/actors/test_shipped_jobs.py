@@ -1,6 +1,5 @@
 """The jobs of the shipped schedules, in a worker: retention, cleanup, and the daily report."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -10,13 +9,16 @@ from actors import report
 from ingest.event_view import OWN_SOURCE
 from ingest.events import DeliveryState
 from ingest.jobs.states import JobState
-from ingest.jobs.workflow import Call
-from ingest.store import accept, queries
+from ingest.jobs.workflow import Call, plan
+from ingest.queue import publish_jobs
+from ingest.store import accept, jobs, queries
+from ingest.store.rejected import keep
 from tests.actors.job_rig import JobRig
 from tests.actors.rig import Rig, arrival, publish_stored
-from tests.services.mail import MailServer, make_certificate
+from tests.services.mail import MailServer
 from tests.store.job_making import end, made_one
 from tests.store.making import DAY_MS, a_worker, execute, new_id, now_ms, one
+from tests.store.rejecting import rejected_request
 
 #: What the shipped schedule gives it, where nothing is configured.
 WORDS = {"zone": "UTC", "keep": 90, "told": False}
@@ -28,13 +30,6 @@ def rigged(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> JobRig:
     rig.config("")
     monkeypatch.setenv("HOOKKEEPER_DATA", str(rig.folder / "data"))
     return JobRig(rig)
-
-
-@pytest.fixture
-def mail_server(tmp_path: Path) -> Iterator[MailServer]:
-    server = MailServer(make_certificate(tmp_path), starttls=False)
-    yield server
-    server.close()
 
 
 def yesterday() -> date:
@@ -64,10 +59,17 @@ def test_retention_forgets_each_sources_events_in_batches(
     for days in (8, 8, 8, 8, 8, 6):
         received(rigged.rig, "github", now_ms() - days * DAY_MS)
     kept = received(rigged.rig, "other", now_ms() - 8 * DAY_MS)
+    ended = [rejected_request(expires_at=now_ms() - 1) for _ in range(3)]
+    keep(rigged.rig.database, [*ended, rejected_request()])
     call = Call("retention", (), {"days": 30, "by_source": {"github": 7}})
     with rigged.rig.worker() as broker:
         (job_id,) = rigged.make(call, broker=broker)
-        assert rigged.result(job_id) == {"events": 5, "duplicates": 0, "dedupe_keys": 0}
+        assert rigged.result(job_id) == {
+            "events": 5,
+            "duplicates": 0,
+            "dedupe_keys": 0,
+            "rejected": 3,
+        }
     left = queries.list_events(rigged.database)
     assert sorted(row.source for row in left) == ["github", "other"]
     assert kept in {row.id for row in left}
@@ -131,6 +133,33 @@ def test_a_report_that_is_written_again_is_the_same_file(rigged: JobRig) -> None
     assert [file.name for file in reports(rigged)] == [f"{yesterday()}.html"]
 
 
+def test_reports_of_days_that_were_missed_are_each_of_their_own_day(rigged: JobRig) -> None:
+    """All of them are made in the same moment, once a scheduler runs again."""
+    days = [yesterday() - timedelta(days=ago) for ago in (2, 1)]
+    for number, day in enumerate(days, start=1):
+        for _ in range(number):
+            received(rigged.rig, "github", noon(day))
+    with rigged.rig.worker() as broker:
+        done = []
+        for day in days:
+            made = jobs.create(
+                rigged.database,
+                plan(Call("report", (), WORDS), lambda _kind: "jobs", new_id),
+                trace_id="t",
+                schedule="report",
+                fire_at=noon(day) + DAY_MS,
+            )
+            publish_jobs(broker, made.due)
+            done.append(rigged.result(made.ids[0]))
+    assert [each["day"] for each in done] == [str(day) for day in days]
+    files = reports(rigged)
+    assert [file.name for file in files] == [f"{day}.html" for day in days]
+    assert [f"<td>github</td><td>{n}</td>" in f.read_text() for n, f in enumerate(files, 1)] == [
+        True,
+        True,
+    ]
+
+
 def test_only_the_newest_reports_stay_and_nobody_elses_file_goes(tmp_path: Path) -> None:
     folder = tmp_path / "reports"
     folder.mkdir()
@@ -169,5 +198,5 @@ def test_the_report_comes_by_mail_once_as_text_and_html(
     text, html = mail.get_body(("plain",)), mail.get_body(("html",))
     assert text is not None
     assert html is not None
-    assert "github: 1, 0, 1, -, -" in text.get_content()
+    assert "github: 1, 0, 1, 0, -, -" in text.get_content()
     assert "<td>github</td><td>1</td>" in html.get_content()

@@ -1,10 +1,15 @@
 """Handlers that take long, or do not stop: what it means for their neighbours and their outcome."""
 
+from collections.abc import Sequence
+
 import pytest
 from sqlalchemy import update
 
-from ingest.events import AttemptOutcome, DeliveryState
-from ingest.queue import publish_deliveries
+from actors.middleware import claims
+from actors.middleware.holding import Holding
+from actors.publishing import wake_deliveries
+from ingest.events import AttemptOutcome, DeliveryRef, DeliveryState
+from ingest.queue import WakeBroker, publish_deliveries
 from ingest.store import schema
 from ingest.store.delivery_rows import WAITING
 from tests.actors.rig import Rig
@@ -33,6 +38,41 @@ def slow(event: Event) -> None:
             rig.wait_for(event_id, SUCCEEDED)
 
     assert [rig.delivery(one).starts for one in event_ids] == [1, 1, 1]
+
+
+def test_what_is_given_back_is_free_before_a_thread_is_woken_for_it(
+    sqlite_rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or that thread would find it held, drop the message, and nobody would come for seconds."""
+    rig, made = sqlite_rig, list[Holding]()
+    woken: list[str] = []
+    held: list[str] = []
+
+    class Seen(Holding):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(self)
+
+    def wake(broker: WakeBroker, refs: Sequence[DeliveryRef]) -> None:
+        ids = [ref.id for ref in refs]
+        woken.extend(ids)
+        held.extend(id_ for id_ in ids if any(id_ in one._ids for one in made))
+        wake_deliveries(broker, refs)
+
+    monkeypatch.setattr(claims, "Holding", Seen)
+    monkeypatch.setattr(claims, "wake_deliveries", wake)
+    rig.handlers("""
+@on("github", name="slow", attempts=1)
+def slow(event: Event) -> None:
+    time.sleep(1.1 if event.body == b"first" else 0)
+""")
+    event_ids = [rig.store(body=body) for body in (b"first", b"second", b"third")]
+    with rig.worker(threads=8) as broker:
+        publish_deliveries(broker, rig.dispatch(*event_ids))
+        for event_id in event_ids:
+            rig.wait_for(event_id, SUCCEEDED)
+    assert len(woken) == 2
+    assert held == []
 
 
 def test_a_coroutine_that_will_not_be_cancelled_is_a_timeout(

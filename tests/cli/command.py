@@ -55,7 +55,7 @@ def run(
         input=stdin,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=180,  # a restart of everything on two busy cores
     )
     return Done(
         done.returncode,

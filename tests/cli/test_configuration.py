@@ -134,6 +134,12 @@ def test_a_backup_is_a_whole_database(tmp_path: Path) -> None:
         copy.close()
 
 
+def test_a_backup_says_what_else_has_to_be_kept(tmp_path: Path) -> None:
+    run(tmp_path, "migrate")
+    said = run(tmp_path, "backup", "copy.db").out
+    assert f"Keep a copy of {tmp_path / 'data' / 'hookkeeper.key'} with it" in said
+
+
 def test_a_backup_never_overwrites(tmp_path: Path) -> None:
     run(tmp_path, "migrate")
     (tmp_path / "copy.db").write_text("precious")

@@ -10,9 +10,9 @@ from ingest import __version__
 from tests.cli.command import environ, run
 
 COMMANDS = (
-    *("up", "web", "worker", "scheduler", "console", "init", "migrate", "backup", "send"),
-    *("tail", "verify", "doctor", "sink", "version", "config", "events", "dead", "destinations"),
-    *("jobs", "export", "replay"),
+    *("up", "restart", "web", "worker", "scheduler", "console", "init", "migrate", "backup"),
+    *("send", "simulate", "tail", "verify", "doctor", "sink", "version", "config", "events"),
+    *("dead", "destinations", "jobs", "export", "replay"),
 )
 
 

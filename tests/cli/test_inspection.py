@@ -114,6 +114,15 @@ def test_an_event_is_shown_with_its_deliveries_their_attempts_and_its_body(
     assert told["deliveries"][0]["attempts"][0]["status"] == 410
 
 
+def test_an_event_names_the_secret_that_proved_it(folder: Folder) -> None:
+    arrival = making.arrival(secret_name="env:GITHUB_WEBHOOK_SECRET")
+    making.accepted(folder.database, arrival)
+
+    shown = folder.run("events", "show", arrival.event_id).out
+
+    assert "proved by      env:GITHUB_WEBHOOK_SECRET\n" in shown
+
+
 def test_what_is_out_of_the_ordinary_is_noted_in_the_list(folder: Folder) -> None:
     key = making.key_of("delivery-1")
     making.accepted(folder.database, making.arrival(key=key), making.arrival(b"{}", key=key))

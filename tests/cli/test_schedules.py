@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ingest.schedules import Schedule, every, to_json
+from ingest.schedules import Schedule, to_json
 from ingest.store import Database, open_database, schedules
+from ingest.times import every
 from tests.cli.command import Done, run
 from tests.store.job_making import TRACE_ID, call, planned
 from tests.store.making import execute, now_ms

@@ -1,5 +1,6 @@
 """``hookkeeper verify``: one request for people, many as JSON lines."""
 
+import hmac
 import json
 import subprocess
 from pathlib import Path
@@ -84,6 +85,33 @@ def test_a_source_brings_its_own_secrets(tmp_path: Path) -> None:
     )
 
     assert run(tmp_path, "verify", "shop", *HEADERS, stdin=BODY).code == 0
+
+
+def test_a_source_brings_its_own_options(tmp_path: Path) -> None:
+    """TikTok Shop signs its app's key with the body."""
+    secret_file(tmp_path)
+    (tmp_path / "hookkeeper.toml").write_text(
+        '[sources.shop]\nprovider = "tiktok_shop"\nsecrets = ["file:secret"]\n'
+        'options = { app_key = "app-1" }\n'
+    )
+    signed = hmac.new(SECRET.encode(), b"app-1" + BODY, "sha256").hexdigest()
+    header = ("--header", f"Authorization: {signed}")
+
+    assert run(tmp_path, "verify", "shop", *header, stdin=BODY).code == 0
+    assert run(tmp_path, "verify", "shop", *header, stdin=BODY + b" ").code == 1
+
+
+def test_of_a_scheme_of_ones_own_no_page_is_named(tmp_path: Path) -> None:
+    secret_file(tmp_path)
+    (tmp_path / "hookkeeper.toml").write_text(
+        '[sources.acme]\nsecrets = ["file:secret"]\n'
+        'scheme = { family = "hmac", header = "X-Sig" }\n'
+    )
+
+    done = run(tmp_path, "verify", "acme", stdin=BODY)
+
+    assert done.code == 1
+    assert "signs:" not in done.out
 
 
 @pytest.mark.parametrize(

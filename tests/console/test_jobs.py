@@ -94,6 +94,26 @@ async def test_a_job_that_cannot_run_is_refused_and_nothing_is_queued(
     assert jobs.list_jobs(console.database) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("export", "POST /api/v1/exports makes it"),
+        ("bulk_replay", "POST /api/v1/replays makes it"),
+        ("export_chunk", "an export makes it"),
+        ("retention", "a schedule makes it"),
+    ],
+)
+async def test_a_job_that_we_bring_is_asked_for_where_its_words_are_checked(
+    console: Console, kind: str, said: str
+) -> None:
+    answer = await console.post("jobs", {"kind": kind})
+
+    assert answer.status_code == 422
+    assert answer.json()["error"]["field"] == "kind"
+    assert said in answer.json()["error"]["message"]
+    assert jobs.list_jobs(console.database) == []
+
+
 @pytest.mark.parametrize("key", ["", "two words", "x" * 256, "caf\xe9"])
 async def test_a_key_that_cannot_be_one_is_refused(console: Console, key: str) -> None:
     headers = {"idempotency-key": key.encode("latin-1")}

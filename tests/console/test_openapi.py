@@ -8,9 +8,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from ingest.console.table import OPERATIONS
 from ingest.store import jobs
+from ingest.store.rejected import keep
 from tests.console.rig import Console
 from tests.console.test_deliveries import dead
 from tests.store import job_making, making
+from tests.store.rejecting import rejected_request
 
 pytestmark = pytest.mark.anyio
 
@@ -35,18 +37,26 @@ def example(name: str, console: Console) -> Example:
     ended = {"job_id": job_making.made_one(console.database)}
     jobs.cancel(console.database, ended["job_id"])
     billing = {"name": "billing"}
+    github = {"name": "github"}
+    turned_away = rejected_request()
+    keep(console.database, [turned_away])
+    one_rejected = {"rejected_id": turned_away.id}
     examples = {
         "get_event": Example(path=one_event),
         "get_event_body": Example(path=one_event),
         "replay_event": Example(202, one_event),
         "get_delivery": Example(path=one_delivery),
         "replay_delivery": Example(202, one_delivery),
+        "get_provider": Example(path=github),
         "pause_destination": Example(path=billing, json={"reason": "a move"}),
         "resume_destination": Example(path=billing),
         "make_export": Example(202, json={"format": "csv"}),
         "preview_replay": Example(json={"since": "7d"}),
         "make_replay": Example(202, json={"to": "billing", "rate": 2.5}),
         "make_job": Example(202, json={"kind": "resize", "args": ["x"]}),
+        "get_rejected": Example(path=one_rejected),
+        "get_rejected_body": Example(path=one_rejected),
+        "reverify_rejected": Example(json={"source": "github"}),
         "get_job": Example(path=ended),
         "stream_job": Example(path=ended),
         "cancel_job": Example(path=one_job),
@@ -95,7 +105,8 @@ async def test_every_operation_answers_as_the_document_says(console: Console, na
 async def test_every_operation_refuses_as_the_document_says(console: Console, name: str) -> None:
     """An unknown parameter is a mistake everywhere; an unknown id and no token are, where told."""
     method, path = template(console, name)
-    unknown = path.format(event_id="x", delivery_id="x", name="x", job_id="x")
+    names = ("event_id", "delivery_id", "name", "job_id", "rejected_id")
+    unknown = path.format(**dict.fromkeys(names, "x"))
 
     wrong = await console.client.request(method, f"{unknown}?no_such_parameter=1")
     assert wrong.status_code == 422

@@ -88,6 +88,8 @@ async def test_the_same_key_makes_one_replay(console: Console) -> None:
         ({"dataset": "payloads"}, "dataset"),
         ({"source": "opne"}, "source"),
         ({"types": ["*.opened"]}, "types"),
+        ({"types": [f"t{number}" for number in range(101)]}, "types"),
+        ({"types": ["a\0"]}, "types"),
         ({"state": "dead"}, "state"),
         ({"dataset": "deliveries", "state": "waiting"}, "state"),
         ({"destination": "billing"}, "destination"),
@@ -111,6 +113,15 @@ async def test_a_replay_that_cannot_be_is_refused_and_nothing_is_queued(
     old_events(console, 1)
     assert await console.fault("POST", path, json=body) == (422, "invalid", field)
     assert jobs.list_jobs(console.database) == []
+
+
+async def test_every_filter_that_is_not_refused_is_counted(console: Console) -> None:
+    """As many types as there may be, and a last character that has no next one."""
+    old_events(console, 3, type="push")
+    for types, matching in ((["\U0010ffff*"], 0), (["push", *(f"t{n}*" for n in range(99))], 3)):
+        answer = await console.post("replays/preview", {"types": types})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["matching"] == matching
 
 
 # -- one event, one delivery -------------------------------------------------------------------

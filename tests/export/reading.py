@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 
 from ingest.export.manifest import Manifest
+from ingest.filters import spelled
 from ingest.store import Database
 from tests.store import making
 
@@ -74,3 +75,8 @@ def cut_off_after(rows: int) -> Callable[[int, int], None]:
 
 def names(manifest: Manifest) -> set[Path]:
     return {Path(file.name) for file in manifest.files}
+
+
+def day_of(at: int) -> str:
+    """The day (UTC) of a time (ms), as a path has it."""
+    return spelled(at)[:10]

@@ -1,12 +1,14 @@
 """``hookkeeper export`` as a person runs it: killed and run again, refused, and never too large."""
 
 import os
+import pty
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,29 @@ def test_an_export_says_what_it_wrote_and_where(folder: Path, database: Database
     (manifest,) = (folder / "archive" / "_exports").iterdir()
     assert f"Manifest: _exports/{manifest.name}" in done.out
     assert len(reading.ids_in(folder / "archive")) == 3
+
+
+def test_on_a_terminal_a_bar_tells_how_far_it_is(folder: Path, database: Database) -> None:
+    making.stored(database, 3, received_at=NOON)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        argv("export", "--to", "archive"),
+        cwd=folder,
+        env={**environ(), "TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        drawn = b""
+        with suppress(OSError):  # how a terminal says that the other end is closed
+            while part := os.read(ours, 4_096):
+                drawn += part
+        assert process.stdout is not None
+        said = process.stdout.read()
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"3/3 rows" in re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", drawn)
+    assert said.startswith(b"3 events from the beginning to ")
 
 
 def test_without_a_place_it_goes_beside_the_database(folder: Path, database: Database) -> None:

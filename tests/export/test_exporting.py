@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from ingest.events import Event, EventState
-from ingest.export.exporting import Outcome, run
+from ingest.export.exporting import Outcome, finish, prepare, run
 from ingest.export.formats import Format
-from ingest.export.manifest import Request
+from ingest.export.manifest import Export, Request
 from ingest.export.places import LocalPlace
 from ingest.export.schema import FIELDS
+from ingest.export.writing import write_chunk
 from ingest.filters import Dataset, Filter, Refused, spelled
 from ingest.store import Database
 from ops.bench.filling import fill
@@ -306,6 +307,34 @@ def test_large_bodies_come_whole(database: Database, place: Path) -> None:
 
     found = reading.ask(f"SELECT body FROM {reading.parquet(place)} ORDER BY id")
     assert [body for (body,) in found] == bodies
+
+
+def test_what_retention_takes_meanwhile_is_not_exported(database: Database, place: Path) -> None:
+    """Its page was read, its body was not yet: no row has a digest of another body."""
+    sizes = (5, 20_000, 30_000, 5)
+    events = [
+        making.stored(database, received_at=NOON - DAY_MS + number, body=bytes(size))[0]
+        for number, size in enumerate(sizes)
+    ]
+    request = Request(Dataset.EVENTS, Format.PARQUET, Filter())
+    planned = prepare(database, LocalPlace(place), request, making.now_ms())
+    assert isinstance(planned, Export)
+    taken = iter([events[1].id, "none"])
+
+    def forget() -> None:
+        id_ = next(taken)
+        making.execute(database, "DELETE FROM payloads WHERE event_id = :id", id=id_)
+        making.execute(database, "DELETE FROM events WHERE id = :id", id=id_)
+
+    told: list[int] = []
+    target = LocalPlace(place)
+    written = write_chunk(database, target, planned, planned.chunks[0], told.append, forget)
+    closing = finish(database, target, planned, {0: written})
+
+    left = [events[number].id for number in (0, 2, 3)]
+    assert reading.ids_in(place) == left
+    assert (closing.rows, told[-1], planned.rows) == (3, 3, 4)
+    assert reading.exported_events(place) == reading.stored_events(database)
 
 
 def test_nothing_to_export_is_a_manifest_without_files(database: Database, place: Path) -> None:

@@ -1,5 +1,6 @@
 """Where exports go: what is no place is refused, and nobody ever sees half a file."""
 
+import os
 import re
 from pathlib import Path
 
@@ -113,6 +114,31 @@ def test_a_file_replaces_the_one_of_its_name(place: Place) -> None:
     put(place, "events/one.jsonl", b"first, and longer")
     put(place, "events/one.jsonl", b"second")
     assert place.read("events/one.jsonl") == b"second"
+
+
+def test_a_file_is_on_disk_with_every_folder_that_leads_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Power cannot be cut here: what is synced is watched, after what was made or renamed."""
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def watched(number: int) -> None:
+        fsync(number)
+        synced.append(Path(f"/proc/self/fd/{number}").readlink())
+
+    monkeypatch.setattr(os, "fsync", watched)
+    archive = tmp_path / "new" / "archive"
+    place = LocalPlace(archive)
+    place.check()
+    assert set(synced) == {tmp_path, tmp_path / "new"}
+
+    synced.clear()
+    put(place, "events/source=a/day=b/one.jsonl", b"x")
+    content, *folders = synced
+    assert content.suffix == ".partial"
+    day = archive / "events" / "source=a" / "day=b"
+    assert folders == [day, day.parent, day.parent.parent, archive]
 
 
 def test_files_are_listed_and_removed_by_folder(place: Place) -> None:

@@ -7,7 +7,8 @@ import uuid
 from types import TracebackType
 from typing import Self
 
-from tests.pipeline import Pipeline, github_headers
+from tests.pipeline import SECRET, Pipeline, github_headers
+from tests.waiting import wait_until
 
 SENDERS = 4
 
@@ -17,11 +18,13 @@ class Load:
 
     ``acknowledged`` holds the ids of every 2xx, taken down when the answer was read. A refused
     connection, a 503 or a cut answer acknowledges nothing, and the sender simply goes on.
+    ``secret`` signs whatever begins from now on.
     """
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.acknowledged: set[str] = set()
-        self.refused = 0
+        self.refused: list[str] = []
+        self.secret = SECRET
         self._pipeline = pipeline
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._send) for _ in range(SENDERS)]
@@ -41,17 +44,23 @@ class Load:
         for thread in self._threads:
             thread.join()
 
+    def goes_on(self, events: int = 20) -> None:
+        """Wait until so many more are acknowledged."""
+        wanted = len(self.acknowledged) + events
+        wait_until(lambda: len(self.acknowledged) >= wanted, timeout=60, describe="load goes on")
+
     def _send(self) -> None:
         while not self._stop.is_set():
             body = json.dumps({"n": str(uuid.uuid4())}).encode()
             try:
-                answer = self._pipeline.post("github", body, github_headers(body))
-            except (OSError, http.client.HTTPException, ValueError):
-                self.refused += 1
+                headers = github_headers(body, secret=self.secret)
+                answer = self._pipeline.post("github", body, headers)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self.refused.append(repr(error))
                 continue
             if answer.status == 202:
                 self.acknowledged.add(answer.id)
             else:
-                self.refused += 1
+                self.refused.append(f"{answer.status} {answer.headers.get('Retry-After', '')}")
             # A few dozen a second from each sender: the faults are the subject, not the speed.
             self._stop.wait(0.02)

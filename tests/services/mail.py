@@ -57,11 +57,18 @@ def make_certificate(folder: Path) -> Certificate:
 
 @dataclass
 class Mailbox:
-    """What came, and what to answer: by command, or by recipient ("250" where nothing is said)."""
+    """What came, and what to answer: by command, or by recipient ("250" where nothing is said).
+
+    ``answering``: while it is not set, a mail that came is not answered.
+    """
 
     answers: dict[str, str] = field(default_factory=dict)
     mails: list[Envelope] = field(default_factory=list)
     over_tls: list[bool] = field(default_factory=list)
+    answering: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.answering.set()
 
     def read(self, number: int = 0) -> EmailMessage:
         content = self.mails[number].content
@@ -83,6 +90,7 @@ class Mailbox:
         if answer.startswith("250"):
             self.mails.append(envelope)
             self.over_tls.append(session.ssl is not None)
+        await asyncio.to_thread(self.answering.wait)
         return answer
 
 
@@ -124,6 +132,7 @@ class MailServer:
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     def close(self) -> None:
+        self.box.answering.set()
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

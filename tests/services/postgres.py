@@ -6,8 +6,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -30,6 +31,10 @@ SETTINGS = {
 class PostgresServer:
     """One cluster in a temporary folder; it keeps port and data over restarts."""
 
+    #: For subclasses: the environment of the server, though not of initdb, and more words for that.
+    environ: Mapping[str, str] = os.environ
+    initdb: Sequence[str] = ()
+
     def __init__(self, **settings: str) -> None:
         self.port = free_port()
         self._settings = SETTINGS | settings
@@ -39,7 +44,7 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         if self._user is not None:
             os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
-        self._initialise()
+        self._initialise(self.initdb)
 
     @property
     def running(self) -> bool:
@@ -60,12 +65,16 @@ class PostgresServer:
         """Start, recover where needed, and wait until it answers queries."""
         if self.running:
             return
-        words = [str(_program("postgres")), "-D", str(self._data), "-p", str(self.port)]
+        words = [str(_program("postgres")), "-D", str(self.data), "-p", str(self.port)]
         for name, value in self._settings.items():
             words += ["-c", f"{name}={value}"]
-        words += ["-c", f"unix_socket_directories={self._folder}"]
-        self._process = self._popen(words)
+        words += ["-c", "unix_socket_directories="]  # TCP only: a path may be too long
+        self._process = self._popen(words, self.environ)
         self._guardian.watch(self._process.pid)
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Wait until it answers queries: it may have to recover first."""
         wait_until(self._answers, timeout=60, describe=f"PostgreSQL on port {self.port} to answer")
 
     def stop(self) -> None:
@@ -75,6 +84,9 @@ class PostgresServer:
     def kill(self) -> None:
         """SIGKILL the postmaster and its children, as when the machine's memory ran out."""
         if self._process is None:
+            return
+        if not self.running:  # it has given up by itself, and its children with it
+            self._end(signal.SIGKILL)
             return
         pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -108,6 +120,12 @@ class PostgresServer:
         assert row is not None
         return int(row[0])
 
+    def execute(self, statement: LiteralString) -> list[tuple[Any, ...]]:
+        """Run a statement in a connection of its own; return the rows, if it has any."""
+        with self._connect() as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
     def close(self) -> None:
         """Stop for good and remove the folder."""
         self.kill()
@@ -115,22 +133,25 @@ class PostgresServer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
-    def _data(self) -> Path:
+    def data(self) -> Path:
+        """The folder of the cluster's files."""
         return self._folder / "data"
 
-    def _initialise(self) -> None:
-        words = [str(_program("initdb")), "-D", str(self._data), "-U", OWNER, "-A", "trust"]
-        process = self._popen([*words, "-E", "UTF8", "--locale=C", "--no-sync"])
+    def _initialise(self, more: Sequence[str]) -> None:
+        words = [str(_program("initdb")), "-D", str(self.data), "-U", OWNER, "-A", "trust"]
+        words += ["-E", "UTF8", "--locale=C", "--no-sync", *more]
+        process = self._popen(words, os.environ)
         if process.wait(timeout=120) != 0:
             raise AssertionError(self._log())
 
-    def _popen(self, words: list[str]) -> subprocess.Popen[bytes]:
+    def _popen(self, words: list[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with (self._folder / "log").open("ab") as log:
             return subprocess.Popen(
                 words,
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
+                env=dict(environ),
                 start_new_session=True,
                 user=None if self._user is None else self._user.pw_uid,
                 group=None if self._user is None else self._user.pw_gid,

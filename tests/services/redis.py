@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.services.guardian import Guardian
@@ -15,10 +16,11 @@ from tests.waiting import wait_until
 class RedisServer:
     """One server in a temporary folder; it keeps its port and its folder over restarts."""
 
-    def __init__(self, *, appendonly: bool = False) -> None:
+    def __init__(self, *, appendonly: bool = False, options: Sequence[str] = ()) -> None:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._appendonly = appendonly
+        self._options = options
         self._program = find_program(("redis-server", "valkey-server"), (), "redis-server")
         self._folder = Path(tempfile.mkdtemp(prefix="hookkeeper-redis-"))
         self._guardian = Guardian(self._folder)
@@ -62,7 +64,7 @@ class RedisServer:
     def flush(self) -> None:
         """Forget every key and every script."""
         for words in ("FLUSHALL", "SCRIPT FLUSH"):
-            assert self._call(words).startswith(b"+OK")
+            assert self.call(words).startswith(b"+OK")
 
     def close(self) -> None:
         """Stop for good and remove the folder."""
@@ -76,6 +78,7 @@ class RedisServer:
             *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._folder)),
             *("--save", "", "--appendonly", "yes" if self._appendonly else "no"),
             *("--appendfsync", "always"),
+            *self._options,
         ]
 
     def _end(self, how: str) -> None:
@@ -92,11 +95,12 @@ class RedisServer:
         if self._process.poll() is not None:
             raise AssertionError((self._folder / "log").read_text())
         try:
-            return self._call("PING").startswith(b"+PONG")
+            return self.call("PING").startswith(b"+PONG")
         except OSError:
             return False
 
-    def _call(self, words: str) -> bytes:
+    def call(self, words: str) -> bytes:
+        """Send one command and return the beginning of what it answers."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
             connection.sendall(words.encode() + b"\r\n")
             return connection.recv(4096)

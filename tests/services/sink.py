@@ -1,6 +1,7 @@
 """A destination that keeps every request it gets, and answers as a test scripts it."""
 
 import socket
+import ssl
 import threading
 from collections import defaultdict
 from dataclasses import dataclass
@@ -35,9 +36,9 @@ class Answer:
 
 
 class Sink:
-    """An HTTP server in threads of this process, on 127.0.0.1."""
+    """An HTTP server in threads of this process, on 127.0.0.1; over TLS where told how."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self._lock = threading.Lock()
         self._received: list[Received] = []
         self._scripts: dict[str, list[Answer]] = defaultdict(list)
@@ -45,6 +46,9 @@ class Sink:
         self._closed = threading.Event()
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.sink = self
+        self._scheme = "https" if tls else "http"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, name="sink"
@@ -68,7 +72,7 @@ class Sink:
 
     def url(self, path: str = "") -> str:
         """Return the URL of a path of this server."""
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{self._scheme}://127.0.0.1:{self.port}{path}"
 
     def script(self, path: str, *answers: Answer) -> None:
         """Answer this path with these, in order; the last one stays. Default: an empty 200."""
@@ -87,7 +91,7 @@ class Sink:
             return [r for r in self._received if path is None or r.path == path]
 
     def wait_for(
-        self, count: int, path: str | None = None, timeout: float = 10.0
+        self, count: int, path: str | None = None, timeout: float = 30.0
     ) -> list[Received]:
         """Return the requests as soon as there are at least ``count`` (1 or more) of them."""
         wait_until(

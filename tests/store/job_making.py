@@ -15,11 +15,27 @@ from ingest.jobs.states import (
 from ingest.jobs.workflow import Call, Work, plan
 from ingest.store import Database, job_claims, jobs
 from ingest.store.job_rows import JobRow
-from tests.store.making import new_id, now_ms
+from tests.store.making import execute, new_id, now_ms
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 SUCCEEDED = JobResult(JobOutcome.SUCCEEDED, result='{"rows":3}')
 FAILED = JobResult(JobOutcome.RETRYABLE, "job_error", "ConnectionError: refused")
+#: More values than a statement takes: SQLite 32,766, PostgreSQL 65,535.
+MANY = 70_000
+_FILL = (
+    """
+INSERT INTO jobs (id, kind, queue, state, arguments, arguments_sha256, trace_id, workflow_id,
+    remaining, due_at, wake_at, created_at)
+WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < :others)
+SELECT :prefix || CAST(100000000000 + n AS TEXT), 'resize', 'jobs', 'pending', '{}', 'x', 't',
+    :workflow, CASE n WHEN 0 THEN 0 ELSE 1 END, :at, CASE n WHEN 0 THEN :at END, :at
+FROM numbers
+""",
+    """
+INSERT INTO job_links (before_id, after_id, on_state, position)
+SELECT :workflow, id, 'success', 0 FROM jobs WHERE workflow_id = :workflow AND id <> :workflow
+""",
+)
 CRASHED = JobResult(JobOutcome.CRASHED, "exit_1", "its process ended")
 
 
@@ -39,6 +55,16 @@ def made(database: Database, work: Work, on_error: Call | None = None) -> Made:
 def made_one(database: Database, kind: str = "resize", *args: object) -> str:
     """Make a single job; its id."""
     return made(database, call(kind, *args)).ids[0]
+
+
+def made_many(database: Database, others: int, at: int) -> str:
+    """Make a job, and so many others that wait for it, at a time (ms); the first one's id."""
+    prefix = new_id(at)[:24]
+    first = f"{prefix}100000000000"
+    words = {"others": others, "prefix": prefix, "workflow": first, "at": at}
+    for statement in _FILL:
+        execute(database, statement, **words)
+    return first
 
 
 def held(database: Database, worker_id: str, *ids: str) -> list[ClaimedJob]:

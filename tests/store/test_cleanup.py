@@ -3,7 +3,7 @@
 from ingest.jobs.states import JobOutcome, JobResult, JobState
 from ingest.jobs.workflow import Call, chain, chord
 from ingest.store import Database, cleanup, jobs
-from tests.store.job_making import call, end, held, made, made_one
+from tests.store.job_making import MANY, call, end, held, made, made_many, made_one
 from tests.store.making import DAY_MS, a_worker, execute, now_ms, one, rows
 
 FAILED = JobResult(JobOutcome.PERMANENT, "job_error", "ValueError: no")
@@ -94,6 +94,25 @@ def test_a_workflow_stays_while_one_of_it_has_not_ended(database: Database) -> N
     aged(database)
     assert cleared(database) == 0
     assert one(database, "SELECT count(*) FROM job_links") == 1
+
+
+def test_a_workflow_of_any_size_is_forgotten(database: Database) -> None:
+    """In small transactions, by statements of a bounded size; and by who comes after a kill."""
+    made_many(database, MANY, now_ms() - 30 * DAY_MS)
+    ended = "UPDATE jobs SET state = 'success', remaining = 0, wake_at = NULL, finished_at = due_at"
+    execute(database, ended)
+    assert cleared(database, limit=1_000) == MANY + 1
+    assert one(database, "SELECT count(*) FROM job_links") == 0
+
+
+def test_what_a_killed_cleanup_left_of_a_workflow_goes_the_next_time(database: Database) -> None:
+    worker = a_worker(database)
+    for job_id in made(database, chain(*(call(kind) for kind in "abcd"))).ids:
+        end(database, worker, job_id)
+    aged(database)
+    execute(database, "DELETE FROM job_links")
+    execute(database, "DELETE FROM jobs WHERE kind IN ('a', 'c')")
+    assert cleared(database, limit=1) == 2
 
 
 def test_batches_are_small_and_leave_nothing_behind(database: Database) -> None:

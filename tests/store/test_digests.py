@@ -1,9 +1,10 @@
 """One message for many deliveries: who rides along, and what is written for them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from ingest.events import (
     AttemptOutcome,
@@ -21,6 +22,7 @@ from ingest.store.dispatch import dispatch, undispatched
 from ingest.store.schema import deliveries
 from ingest.store.workers import register
 from tests.actors.rig import arrival
+from tests.waiting import wait_until
 
 WORKER = "worker-1"
 CAPS = {"oncall": 1}
@@ -167,3 +169,22 @@ def test_a_rider_that_was_taken_meanwhile_is_left_alone(database: Database, work
     claims.record(database, worker, [done], CAPS)
 
     assert rows(database, list(riding))[0].state == DeliveryState.RUNNING
+
+
+def test_a_rider_that_is_put_off_at_this_moment_is_waited_for(database: Database) -> None:
+    """The scheduler moves its wake time while the message's outcome is written."""
+    ids = store(database, 2)
+    carrier = claim(database, ids)
+    rider = next(id_ for id_ in ids if id_ != carrier.delivery_id)
+    done = settled(carrier, DeliveryState.SUCCEEDED, AttemptOutcome.SUCCEEDED, (rider,))
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as tx:
+            tx.execute(update(deliveries).where(deliveries.c.id == rider).values(wake_at=2))
+            recording = pool.submit(claims.record, database, WORKER, [done], CAPS)
+            if database.dialect == "postgresql":  # on SQLite it waits to begin
+                waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                wait_until(lambda: bool(tx.execute(waits).scalar()), describe="a record that waits")
+        recording.result()
+
+    assert [one.state for one in rows(database, ids)] == [DeliveryState.SUCCEEDED] * 2

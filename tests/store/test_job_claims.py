@@ -4,16 +4,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from ingest.jobs.states import JobOutcome, JobResult, JobState, Order, Progress, Told
-from ingest.store import Database, job_claims, ledger, wake, workers
+from ingest.store import Database, job_claims, jobs, ledger, wake, workers
 from tests.store.job_making import (
     CRASHED,
     FAILED,
     SUCCEEDED,
+    TRACE_ID,
+    call,
     end,
     ended,
     held,
     ids_of,
     made_one,
+    planned,
     row,
     state,
 )
@@ -165,6 +168,24 @@ def test_a_worker_that_holds_a_job_stays_until_it_is_freed(database: Database) -
     assert ids_of(job_claims.free_expired(database, 10).due) == [job_id]
 
 
+def test_a_job_that_has_no_slot_is_not_woken_before_it_is_due(database: Database) -> None:
+    """Its message was older than its next try; it would come back every second until then."""
+    worker, job_id = a_worker(database), made_one(database)
+    due_at = now_ms() + 6 * 3_600_000
+    execute(database, "UPDATE jobs SET due_at = :due_at, wake_at = :due_at", due_at=due_at)
+    assert job_claims.claim(database, worker, [job_id], {"resize": 0}) == []
+    assert row(database, job_id).wake_at == due_at
+
+
+def test_a_claim_knows_the_time_of_the_schedule_that_it_was_made_for(database: Database) -> None:
+    worker, asked_for = a_worker(database), made_one(database)
+    (ref,) = jobs.create(
+        database, planned(call("report")), trace_id=TRACE_ID, schedule="daily", fire_at=1_000
+    ).due
+    claims = held(database, worker, asked_for, ref.id)
+    assert [claim.fire_at for claim in claims] == [None, 1_000]
+
+
 def test_the_third_crash_quarantines(database: Database) -> None:
     job_id = made_one(database)
     for _ in range(2):
@@ -177,6 +198,37 @@ def test_the_third_crash_quarantines(database: Database) -> None:
     assert job_claims.free_expired(database, 10).due == []
     found = row(database, job_id)
     assert (found.state, found.error_code, found.crashes) == (JobState.FAILURE, "quarantined", 3)
+
+
+def test_a_job_that_comes_to_a_rest_between_crashes_is_not_to_blame_for_them(
+    database: Database,
+) -> None:
+    """A paced replay runs for days, and its workers die of their other jobs (or of a deploy)."""
+    job_id = made_one(database)
+    for _ in range(4):
+        held(database, a_worker(database), job_id)
+        end_leases(database)
+        assert ids_of(job_claims.free_expired(database, 10).due) == [job_id]
+        execute(database, "UPDATE jobs SET due_at = 0")
+        worker = a_worker(database)
+        (claim,) = held(database, worker, job_id)
+        rest = ended(claim, JobState.PENDING, JobResult(JobOutcome.PAUSED), wake_at=0)
+        job_claims.record(database, worker, [rest], {})
+        found = row(database, job_id)
+        assert (found.starts, found.attempts, found.crashes) == (0, 0, 0)
+    assert set(ledger.violations(database).values()) == {0}
+
+
+def test_a_job_that_is_given_back_unbegun_stays_suspect(database: Database) -> None:
+    worker, job_id = a_worker(database), made_one(database)
+    held(database, worker, job_id)
+    end_leases(database)
+    job_claims.free_expired(database, 10)
+    execute(database, "UPDATE jobs SET due_at = 0")
+    other = a_worker(database)
+    (claim,) = held(database, other, job_id)
+    job_claims.release(database, other, [claim])
+    assert (row(database, job_id).starts, row(database, job_id).crashes) == (1, 1)
 
 
 def test_a_crash_in_a_child_counts_as_a_crash_and_not_as_an_attempt(database: Database) -> None:

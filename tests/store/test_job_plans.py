@@ -14,7 +14,9 @@ from tests.store.test_plans import plans_of
 
 #: As many finished jobs, each with a link, as it takes for the plans of a million (compared once).
 FINISHED = 100_000
-SCAN = re.compile(r"SCAN (jobs|job_links|before)\b(?! USING (COVERING )?INDEX jobs_(waiting|held))")
+#: The primary key in its order is how the ledger finds where its newest rows begin: up to a limit.
+SMALL = r"(jobs_(waiting|held)|sqlite_autoindex_jobs_1)"
+SCAN = re.compile(rf"SCAN (jobs|job_links|before)\b(?! USING (COVERING )?INDEX {SMALL})")
 
 READ_WHOLE = re.compile(r"Seq Scan on (jobs|job_links)\b")
 #: PostgreSQL's words for reading all that waits.
@@ -85,7 +87,8 @@ def waking(database: Database) -> None:
 
 def counting(database: Database) -> None:
     ledger.depths(database)
-    ledger.violations(database)
+    ledger.violations(database, newest=100)
+    ledger.Audit(database, 100).step()
     job_ledger.failures(database, 1_000, 10)
 
 

@@ -11,17 +11,19 @@ from ingest.jobs.workflow import chain, chord, group
 from ingest.store import Database, job_claims, jobs, ledger
 from tests.store.job_making import (
     FAILED,
+    MANY,
     call,
     end,
     ended,
     held,
     ids_of,
     made,
+    made_many,
     made_one,
     row,
     states,
 )
-from tests.store.making import a_worker, end_leases, execute
+from tests.store.making import a_worker, end_leases, execute, now_ms
 
 FAILURE = (JobState.FAILURE, FAILED)
 
@@ -142,6 +144,18 @@ def test_failures_at_the_same_moment_start_the_errback_once(database: Database) 
     assert due == [errback]
 
 
+def test_members_that_end_in_one_commit_are_each_counted_and_the_errback_once(
+    database: Database,
+) -> None:
+    """As those of one dead process are, or of one message."""
+    worker = a_worker(database)
+    *members, callback = made(database, chord([call("m", n) for n in range(3)], call("cb"))).ids
+    *failing, errback = made(database, group(*(call("m", n) for n in range(3))), call("tell")).ids
+    good, bad = held(database, worker, *members), held(database, worker, *failing)
+    settled = [*map(ended, good), *(ended(claim, *FAILURE) for claim in bad)]
+    assert ids_of(job_claims.record(database, worker, settled, {}).due) == [callback, errback]
+
+
 def test_a_quarantined_member_is_a_failure_like_any_other(database: Database) -> None:
     member, callback, errback = made(database, chain(call("a"), call("b")), call("tell")).ids
     execute(database, "UPDATE jobs SET crashes = 2, starts = 2 WHERE id = :id", id=member)
@@ -167,6 +181,17 @@ def test_a_cancelled_member_revokes_what_waits_and_nobody_is_told_of_a_failure(
     ]
     end(database, worker, b)
     assert states(database, [errback]) == ["revoked"]
+
+
+def test_as_many_as_there_are_are_revoked_with_the_one_that_they_waited_for(
+    database: Database,
+) -> None:
+    """By statements of a bounded size: what a database refuses, it would refuse for ever."""
+    changes = jobs.cancel(database, made_many(database, MANY, now_ms()))
+    assert changes is not None
+    assert len({change.id for change in changes}) == len(changes) == MANY + 1
+    assert {change.state for change in changes} == {JobState.REVOKED}
+    assert jobs.list_jobs(database, state=JobState.PENDING) == []
 
 
 def test_workflows_nest(database: Database) -> None:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ingest.errors import Conflict
-from ingest.jobs.states import JobState, Order, Progress, Told
+from ingest.jobs.states import JobChange, JobState, Order, Progress, Told
 from ingest.jobs.workflow import chain, group
 from ingest.store import Database, job_claims, jobs, ledger, wake
 from tests.store.job_making import (
@@ -71,12 +71,43 @@ def test_a_whole_workflow_is_made_once_for_its_key(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [call("resize", 2), chain(call("resize", 1), call("publish"))], ids=str
+    "other",
+    [call("resize", 2), chain(call("resize", 1), call("publish")), call("publish", 1)],
+    ids=str,
 )
 def test_the_same_key_with_other_work_is_a_conflict(database: Database, other: object) -> None:
     one = jobs.create(database, planned(call("resize", 1)), trace_id=TRACE_ID, idempotency_key="k")
     with pytest.raises(Conflict, match=one.ids[0]):
         jobs.create(database, planned(other), trace_id=TRACE_ID, idempotency_key="k")  # type: ignore[arg-type]  # either
+    assert len(jobs.list_jobs(database)) == 1
+
+
+def test_a_key_is_found_among_jobs_of_many_kinds(database: Database) -> None:
+    for kind in ("a", "resize", "z"):
+        jobs.create(database, planned(call(kind)), trace_id=TRACE_ID, idempotency_key=f"for {kind}")
+        made_one(database, kind)
+    for kind in ("a", "resize", "z"):
+        again = jobs.create(
+            database, planned(call(kind)), trace_id=TRACE_ID, idempotency_key=f"for {kind}"
+        )
+        assert again.repeated
+        with pytest.raises(Conflict, match=again.ids[0]):
+            jobs.create(
+                database, planned(call("b")), trace_id=TRACE_ID, idempotency_key=f"for {kind}"
+            )
+    assert len(jobs.list_jobs(database)) == 6
+
+
+def test_a_key_that_two_ask_for_at_once_makes_jobs_of_one_of_them(database: Database) -> None:
+    def ask(number: int) -> bool:
+        work = planned(call(("a", "b")[number % 2]))
+        try:
+            return not jobs.create(database, work, trace_id="t", idempotency_key="k").repeated
+        except Conflict:
+            return False
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ask, range(8))).count(True) == 1
     assert len(jobs.list_jobs(database)) == 1
 
 
@@ -105,7 +136,10 @@ def test_jobs_are_listed_by_page_state_and_kind(database: Database) -> None:
 
 def test_a_job_that_waits_is_revoked_at_once_with_what_waits_for_it(database: Database) -> None:
     ids = made(database, chain(call("a"), call("b"), call("c")), call("tell")).ids
-    assert jobs.cancel(database, ids[1]) is JobState.REVOKED
+    assert jobs.cancel(database, ids[1]) == [
+        JobChange(ids[1], "b", TRACE_ID, JobState.REVOKED, "cancelled"),
+        JobChange(ids[2], "c", TRACE_ID, JobState.REVOKED, "upstream_revoked"),
+    ]
     assert states(database, ids) == ["pending", "revoked", "revoked", "pending"]
     assert row(database, ids[1]).error_code == "cancelled"
     assert row(database, ids[2]).error_code == "upstream_revoked"
@@ -118,7 +152,7 @@ def test_a_running_job_is_told_that_it_is_cancelled(database: Database) -> None:
     worker, job_id = a_worker(database), made_one(database)
     (claim,) = held(database, worker, job_id)
     assert job_claims.orders(database, worker, {job_id: 1}) == {job_id: Order.GO_ON}
-    assert jobs.cancel(database, job_id) is JobState.STARTED
+    assert jobs.cancel(database, job_id) == [], "it has not ended yet"
     assert job_claims.orders(database, worker, {job_id: 1}) == {job_id: Order.CANCEL}
     again = ended(claim, JobState.PENDING, FAILED, wake_at=now_ms() + 1_000)
     job_claims.record(database, worker, [again], {})
@@ -129,7 +163,7 @@ def test_what_has_ended_cannot_be_cancelled(database: Database) -> None:
     job_id = made_one(database)
     end(database, a_worker(database), job_id)
     before = row(database, job_id)
-    assert jobs.cancel(database, job_id) is JobState.SUCCESS
+    assert jobs.cancel(database, job_id) == []
     assert row(database, job_id) == before
 
 
@@ -142,6 +176,16 @@ def test_a_paused_job_waits_until_it_is_resumed(database: Database) -> None:
     assert jobs.resume(database, job_id) is JobState.PENDING
     assert [ref.id for ref in wake.due_jobs(database, 10)] == [job_id]
     held(database, worker, job_id)
+
+
+def test_a_job_that_waits_for_its_next_try_is_resumed_to_that(database: Database) -> None:
+    """Woken at once, it would be published and not claimed, again and again, until it is due."""
+    job_id = made_one(database)
+    due_at = now_ms() + 6 * 3_600_000
+    execute(database, "UPDATE jobs SET due_at = :due_at, wake_at = :due_at", due_at=due_at)
+    jobs.pause(database, job_id)
+    jobs.resume(database, job_id)
+    assert row(database, job_id).wake_at == due_at
 
 
 def test_a_running_job_that_is_paused_goes_on_later_without_losing_a_try(

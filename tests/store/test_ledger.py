@@ -5,12 +5,16 @@ damaged file or a hand in the database would.
 """
 
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 
 from ingest.events import DeliveryState, EventState
-from ingest.store import Database, claims, destinations, dispatch, ledger, queries, replay
+from ingest.jobs.states import JobState
+from ingest.jobs.workflow import chain
+from ingest.store import Database, claims, destinations, dispatch, jobs, ledger, queries, replay
 from ingest.store.ledger import Depth
+from tests.store.job_making import FAILED, call, end, held, made, made_one
 from tests.store.making import (
     CRASH,
     FAILURE,
@@ -26,6 +30,9 @@ from tests.store.making import (
     stored,
 )
 
+#: Of two workers, the one that holds a delivery and not a job.
+DELIVERS = "id IN (SELECT worker_id FROM deliveries)"
+
 
 def without_checks(database: Database, statement: str) -> None:
     """Write what the CHECK constraints forbid."""
@@ -35,11 +42,9 @@ def without_checks(database: Database, statement: str) -> None:
             tx.exec_driver_sql(statement)
             tx.exec_driver_sql("PRAGMA ignore_check_constraints = OFF")
         return
-    for constraint in ("wake", "claim", "finished"):
-        execute(
-            database,
-            f"ALTER TABLE deliveries DROP CONSTRAINT IF EXISTS deliveries_{constraint}_check",
-        )
+    for table, constraint in product(("deliveries", "jobs"), ("wake", "claim", "finished")):
+        drop = f"DROP CONSTRAINT IF EXISTS {table}_{constraint}_check"
+        execute(database, f"ALTER TABLE {table} {drop}")
     execute(database, statement)
 
 
@@ -61,12 +66,23 @@ def a_whole_life(database: Database) -> None:
     claims.release(database, worker, found[4:5])
     replay.replay_delivery(database, found[1].delivery_id)
     replay.replay_event(database, found[0].event.id)
+    a_working_life(database, a_worker(database))
+
+
+def a_working_life(database: Database, worker: str) -> None:
+    """Jobs that wait, are held, wait for others, and have ended in each way."""
+    made_one(database, "waits")
+    held(database, worker, made_one(database, "runs"))
+    made(database, chain(call("first"), call("second")))
+    end(database, worker, made_one(database, "done"))
+    end(database, worker, made_one(database, "failed"), JobState.FAILURE, FAILED)
+    jobs.cancel(database, made_one(database, "cancelled"))
 
 
 def test_an_ordinary_life_breaks_no_promise(database: Database) -> None:
     a_whole_life(database)
     assert set(ledger.violations(database).values()) == {0}
-    assert len(ledger.violations(database)) == 8
+    assert len(ledger.violations(database)) == 9
 
 
 def lose_a_dispatch(database: Database) -> None:
@@ -79,30 +95,68 @@ def lose_a_delivery(database: Database) -> None:
     execute(database, "DELETE FROM deliveries WHERE destination = 'lost'")
 
 
+def deliver_twice(database: Database) -> None:
+    """One delivery more than there are matched routes."""
+    dispatched(database, "wanted")
+    execute(
+        database,
+        "INSERT INTO deliveries (id, event_id, destination, kind, queue, generation, state, due_at,"
+        " wake_at, created_at) SELECT 'x', event_id, 'z', kind, queue, generation, 'waiting', 1, 1,"
+        " 1 FROM deliveries WHERE destination = 'wanted'",
+    )
+
+
 def lose_a_wake_time(database: Database) -> None:
     without_checks(database, "UPDATE deliveries SET wake_at = NULL WHERE destination = 'd'")
 
 
 def lose_a_worker(database: Database) -> None:
-    execute(database, "UPDATE workers SET lease_until = lease_until - 71000")
+    execute(database, f"UPDATE workers SET lease_until = lease_until - 71000 WHERE {DELIVERS}")
 
 
 def lose_a_workers_row(database: Database) -> None:
-    execute(database, "DELETE FROM workers")
+    execute(database, f"DELETE FROM workers WHERE {DELIVERS}")
 
 
 def lose_an_attempt(database: Database) -> None:
     execute(database, "DELETE FROM attempts WHERE outcome = 'succeeded'")
 
 
+def lose_a_jobs_wake_time(database: Database) -> None:
+    without_checks(database, "UPDATE jobs SET wake_at = NULL WHERE kind = 'waits'")
+
+
+def lose_what_a_job_waits_for(database: Database) -> None:
+    execute(database, "DELETE FROM job_links")
+
+
+def lose_a_jobs_worker(database: Database) -> None:
+    execute(database, "UPDATE jobs SET worker_id = 'nobody' WHERE kind = 'runs'")
+
+
+def end_a_job_by_hand(database: Database) -> None:
+    ended = "UPDATE jobs SET state = 'success', wake_at = NULL, finished_at = 1"
+    execute(database, f"{ended} WHERE kind = 'waits'")
+
+
+def forget_what_a_job_failed_of(database: Database) -> None:
+    execute(database, "UPDATE jobs SET attempts = 0 WHERE kind = 'failed'")
+
+
 @pytest.mark.parametrize(
     ("harm", "name"),
     [
+        (lose_a_jobs_wake_time, "job_without_wake"),
+        (lose_what_a_job_waits_for, "job_waits_for_nothing"),
+        (lose_a_jobs_worker, "job_without_worker"),
+        (end_a_job_by_hand, "job_ended_without_attempt"),
+        (forget_what_a_job_failed_of, "job_ended_without_attempt"),
         (lose_a_dispatch, "event_undispatched"),
         (lose_a_delivery, "delivery_missing"),
         (lose_a_wake_time, "waiting_without_wake"),
         (lose_a_worker, "running_without_worker"),
         (lose_a_workers_row, "running_without_worker"),
+        (deliver_twice, "delivery_missing"),
         (lose_an_attempt, "ended_without_attempt"),
     ],
     ids=lambda value: getattr(value, "__name__", value),

@@ -1,7 +1,12 @@
 """The migrations lead to the schema that the code believes in, on both databases."""
 
+import ast
+import re
 import subprocess
 import sys
+import threading
+import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +18,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-import ingest.store.job_schema  # noqa: F401 - its tables belong to the same metadata
+import ingest.store.job_schema
+import ingest.store.rejected_schema  # noqa: F401 - their tables belong to the same metadata
 from ingest.errors import RowRejected, StoreRefused
 from ingest.events import DestinationKind, EventState
 from ingest.store import Database, migrate, open_database, queries
@@ -21,8 +27,10 @@ from ingest.store import schema as wanted
 from ingest.store.database import parse_url
 from tests.services.postgres import PostgresServer
 from tests.store.making import accepted, arrival, dispatched, execute, rows
+from tests.waiting import wait_until
 
 SCRIPTS = Path(wanted.__file__).with_name("migrations")
+ALL = [f"{number:04}" for number in range(1, int(wanted.REVISION) + 1)]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -97,7 +105,7 @@ def test_the_code_names_the_newest_migration() -> None:
 
 
 def test_what_was_applied_is_said_once(empty_url: str) -> None:
-    assert migrate(empty_url) == ["0001", "0002", "0003", "0004", "0005"]
+    assert migrate(empty_url) == ALL
     assert migrate(empty_url) == []
 
 
@@ -107,7 +115,7 @@ def test_events_of_the_first_schema_are_found_after_the_second(empty_url: str) -
     database = Database(parse_url(empty_url))
     try:
         (made,) = accepted(database, arrival(b"kept as it was"))
-        assert migrate(empty_url) == ["0002", "0003", "0004", "0005"]
+        assert migrate(empty_url) == ALL[1:]
         (row,) = queries.list_events(database, source="github", state=EventState.STORED)
         assert row.id == made.event_id
         assert queries.get_event(database, row.id).body == b"kept as it was"
@@ -124,7 +132,7 @@ def test_deliveries_of_the_second_schema_may_be_mails_after_the_third(empty_url:
         kind = "UPDATE deliveries SET kind = :kind"
         with pytest.raises(RowRejected):
             execute(database, kind, kind="email")
-        assert migrate(empty_url) == ["0003", "0004", "0005"]
+        assert migrate(empty_url) == ALL[2:]
         execute(database, kind, kind="email")
         with pytest.raises(RowRejected):
             execute(database, kind, kind="pigeon")
@@ -150,10 +158,27 @@ def migrate_to(url: str, revision: str) -> None:
 
 
 def test_a_newer_schema_is_refused_in_words(database: Database, database_url: str) -> None:
-    with database.write() as tx:
-        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    execute(database, "UPDATE alembic_version SET version_num = '9999'")
+    execute(database, "UPDATE compatibility SET oldest_code = '9998'")
     with pytest.raises(StoreRefused, match=r"9999.*newer Hookkeeper"):
         migrate(database_url)
+    with pytest.raises(StoreRefused, match=r"9999.*newer"):
+        open_database(database_url)
+
+
+def test_a_newer_schema_that_goes_with_this_code_is_used_and_left_as_it_is(
+    database: Database, database_url: str
+) -> None:
+    """As beside a machine that was upgraded before, or after going back to the old release."""
+    execute(database, "UPDATE alembic_version SET version_num = '9999'")
+    assert rows(database, "SELECT oldest_code FROM compatibility") == [(wanted.REVISION,)]
+    assert migrate(database_url) == []
+    opened = open_database(database_url)
+    try:
+        (made,) = accepted(opened, arrival(b"beside newer code"))
+        assert queries.get_event(opened, made.event_id).body == b"beside newer code"
+    finally:
+        opened.close()
 
 
 def test_processes_may_migrate_at_once(empty_url: str) -> None:
@@ -173,7 +198,7 @@ def test_processes_may_migrate_at_once(empty_url: str) -> None:
         output, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
         said.append(output.strip())
-    assert sorted(said) == ["['0001', '0002', '0003', '0004', '0005']", "[]", "[]", "[]"]
+    assert sorted(said) == [str(ALL), "[]", "[]", "[]"]
 
 
 def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
@@ -188,6 +213,68 @@ def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
             assert [row[0].partition(".")[0] for row in catalogue(tx)] == ["workers"]
     finally:
         database.close()
+
+
+def test_a_migration_that_waits_for_a_table_lets_the_others_pass(
+    postgres_server: PostgresServer,
+) -> None:
+    """On PostgreSQL a waiting ALTER TABLE stops all who come after it, readers too."""
+    postgres_server.start()
+    url = postgres_server.create_database(f"waits_{uuid.uuid4().hex[:8]}")
+    migrate_to(url, "0001")
+    reading = Database(parse_url(url))
+    waited: list[float] = []
+    applied: list[str] = []
+    migrating = threading.Thread(target=lambda: applied.extend(migrate(url)))
+    try:
+        with reading.read() as tx:
+            tx.execute(text("SELECT count(*) FROM events"))  # holds the table until it ends
+            migrating.start()
+            wait_until(lambda: _seconds_to_read(reading, waited) > 0.1, describe="a reader waits")
+    finally:
+        reading.close()
+    migrating.join()
+    assert applied == ALL[1:]
+    assert max(waited) < 10  # in place of the minute for which a migration is patient
+
+
+def _seconds_to_read(database: Database, waited: list[float]) -> float:
+    started = time.monotonic()
+    with database.read() as tx:
+        tx.execute(text("SET LOCAL lock_timeout = 0"))
+        tx.execute(text("SELECT count(*) FROM events"))
+    waited.append(time.monotonic() - started)
+    return waited[-1]
+
+
+def test_from_now_on_a_migration_only_adds_and_says_which_code_may_go_on() -> None:
+    """Old code works beside it, and no large table is locked while it is rewritten."""
+    allowed = {"create_table", "add_column", "f", "get_bind"}
+    oldest = ""
+    for path in sorted((SCRIPTS / "versions").glob("*.py")):
+        if path.name < "0007":
+            continue  # before the first release: nobody runs older code
+        source = path.read_text()
+        named = re.search(r'^oldest_code = "(\d{4})"$', source, re.MULTILINE)
+        assert named, path.name
+        assert named[1] >= oldest, f"{path.name}: what came before it is there as well"
+        oldest = named[1]
+        assert set(re.findall(r"\bop\.(\w+)\(", source)) <= allowed, path.name
+        assert not demanding(source), f"{path.name}: old code does not fill this column"
+
+
+def test_a_column_that_old_code_would_have_to_fill_is_noticed() -> None:
+    column = 'op.add_column("events", sa.Column("note", sa.Text(), nullable=False{}))'
+    assert demanding(column.format(""))
+    assert not demanding(column.format(', server_default=""'))
+    assert not demanding('op.add_column("events", sa.Column("note", sa.Text(), nullable=True))')
+
+
+def demanding(source: str) -> list[str]:
+    """The columns that a migration adds without a value for the rows of older code."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    added = [ast.unparse(call) for call in calls if ast.unparse(call.func) == "op.add_column"]
+    return [one for one in added if "nullable=True" not in one and "server_default=" not in one]
 
 
 def prepared(url: str) -> str:

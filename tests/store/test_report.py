@@ -1,8 +1,10 @@
 """What the daily report counts: what was made in its time, as it stands now."""
 
+import pytest
+
 from ingest.events import DeliveryState
 from ingest.jobs.states import JobState
-from ingest.store import Database, claims, dispatch
+from ingest.store import Database, claims, dispatch, report
 from ingest.store.report import DestinationFigures, JobFigures, SourceFigures, figures
 from tests.store.job_making import FAILED, end, made_one
 from tests.store.making import (
@@ -41,9 +43,53 @@ def test_sources_are_counted_with_their_latencies(database: Database) -> None:
             )
     found = figures(database, *today()).sources
     assert found == (
-        SourceFigures("a", 100, 0, 0, 50, 95),
-        SourceFigures("b", 1, 0, 0, 7, 7),
+        SourceFigures("a", 100, 0, 0, 0, 50, 95),
+        SourceFigures("b", 1, 0, 0, 0, 7, 7),
     )
+
+
+def test_a_busy_source_does_not_crowd_out_a_quiet_one(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "SAMPLE", 2)
+    worker = a_worker(database)
+    for source in ("quiet", "busy", "busy", "busy"):
+        claims.record(
+            database,
+            worker,
+            [
+                settled(one)
+                for one in claimed(database, worker, dispatched(database, "billing", source=source))
+            ],
+            {},
+        )
+    found = figures(database, *today()).sources
+    assert [one.source for one in found if one.p50_ms is not None] == ["busy", "quiet"]
+
+
+def test_a_replay_of_an_old_event_is_no_latency_of_60_days(database: Database) -> None:
+    worker = a_worker(database)
+    (ref,) = dispatched(database, "billing")
+    (claim,) = claimed(database, worker, [ref])
+    claims.record(database, worker, [settled(claim)], {})
+    execute(
+        database, "UPDATE deliveries SET generation = 1, finished_at = finished_at + 5184000000"
+    )
+    (found,) = figures(database, *today()).sources
+    assert (found.received, found.p50_ms, found.p95_ms) == (1, None, None)
+
+
+def test_what_was_given_up_is_counted_by_source_too(database: Database) -> None:
+    """Also of one that sent nothing that day: an old event was replayed."""
+    worker = a_worker(database)
+    old = now_ms() - 2 * DAY_MS
+    for source, changes in (("a", {}), ("b", {"received_at": old})):
+        (claim,) = claimed(
+            database, worker, dispatched(database, "billing", source=source, **changes)
+        )
+        claims.record(database, worker, [settled(claim, DeliveryState.DEAD, REFUSAL)], {})
+    found = figures(database, *today()).sources
+    assert found == (SourceFigures("a", 1, 0, 0, 1), SourceFigures("b", 0, 0, 0, 1))
 
 
 def test_repeated_and_unmatched_events_are_told(database: Database) -> None:

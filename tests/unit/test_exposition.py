@@ -15,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
+from actors.scheduler import told_depths
 from ingest import exposition
 from tests.services.ports import free_port
 from tests.waiting import wait_until
@@ -160,6 +161,16 @@ def test_the_newest_word_about_the_database_survives_its_speaker(
     assert samples(directory)[DEPTH] == 3
     nursery.kill(first)
     assert samples(directory)[DEPTH] == 3
+
+
+def test_a_new_scheduler_learns_which_depths_a_killed_one_has_told(
+    directory: Path, nursery: Nursery
+) -> None:
+    assert told_depths(directory) == set()
+    nursery.kill(nursery.start(directory, 8))
+
+    assert told_depths(directory) == {("deliver", "waiting")}
+    assert told_depths(directory / "missing") == set()
 
 
 @pytest.mark.parametrize("cut", ["nothing deleted", "half deleted", "one type moved"])

@@ -4,6 +4,7 @@ import pytest
 
 from ingest.export.formats import Format
 from ingest.filters import (
+    MOST_TYPES,
     SETTLED_MS,
     Dataset,
     Filter,
@@ -35,6 +36,9 @@ def test_a_filter_says_the_same_whatever_the_order_of_its_types() -> None:
         ({"state": "dead"}, "state", "one of: dispatched, stored, unmatched"),
         ({"types": ["*.opened"]}, "types", "at the end"),
         ({"types": [""]}, "types", "''"),
+        ({"types": ["a\0b"]}, "types", "no event"),
+        ({"types": ["\udc80*"]}, "types", "no event"),
+        ({"types": [f"t{number}" for number in range(MOST_TYPES + 1)]}, "types", "101 are too"),
     ],
     ids=str,
 )
@@ -50,6 +54,8 @@ def test_only_deliveries_have_a_destination() -> None:
     with pytest.raises(Refused, match="ask for deliveries") as refused:
         read_filter(Dataset.EVENTS, destination="billing", sources=SOURCES)
     assert refused.value.field == "destination"
+    with pytest.raises(Refused, match="such a name"):
+        read_filter(Dataset.DELIVERIES, destination="a\0", sources=SOURCES)
 
 
 def test_deliveries_have_states_of_their_own() -> None:

@@ -16,6 +16,7 @@ class Wire(asyncio.Transport):
         super().__init__({"peername": ("192.0.2.1", 4711)})
         self.writes: list[bytes] = []
         self.closing = False
+        self.unread = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self.closing, "asyncio warns of each write to a peer that has gone"
@@ -26,6 +27,9 @@ class Wire(asyncio.Transport):
 
     def close(self) -> None:
         self.closing = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
 
     def pause_reading(self) -> None:
         """Not of interest here."""

@@ -12,6 +12,7 @@ from starlette.routing import Match, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from ingest.answers import Answer
+from ingest.edge import Edge
 from ingest.health import Health
 from ingest.paths import Application
 
@@ -35,6 +36,7 @@ class Echo:
 
     def __init__(self) -> None:
         self.health = Health(Well(), Well())
+        self.edge = Edge()
         self.sources: list[str] = []
 
     @property
@@ -106,7 +108,13 @@ async def test_every_path_goes_where_a_router_would_have_sent_it(rest: str) -> N
     application, route = Application(echo), Route("/in/{source}", echo.receiver)
     expected: list[str] = []
     for path in (f"/in/{rest}", f"/{rest}"):
-        scope = {"type": "http", "method": "POST", "path": path, "headers": []}
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "headers": [],
+            "path": path,
+            "raw_path": path.encode(),
+        }
         match, found = route.matches(scope)
         expected += [found["path_params"]["source"]] if match is not Match.NONE else []
         await application(scope, empty, nowhere)

@@ -7,7 +7,7 @@ import pytest
 
 import ingest.samples
 from ingest.errors import NotFound
-from ingest.samples import sample, samples
+from ingest.samples import providers, sample, samples
 
 FILES = sorted(Path(ingest.samples.__file__).parent.rglob("*.json"))
 
@@ -30,6 +30,17 @@ def test_json_is_sent_compactly_and_a_form_as_it_was() -> None:
 
 def test_a_sample_is_found_by_its_type_too() -> None:
     assert sample("shopify", "orders/create") == sample("shopify", "orders.create")
+    assert sample("gitlab", "Push Hook.push") == sample("gitlab", "Push.Hook.push")
+
+
+def test_all_of_them_together_are_small() -> None:
+    """They are in every wheel."""
+    assert sum(file.stat().st_size for file in FILES) < 1_500_000
+
+
+def test_who_has_samples_is_listed() -> None:
+    assert len(providers()) > 20
+    assert {file.parent.name for file in FILES} == set(providers())
 
 
 @pytest.mark.parametrize(

@@ -1,103 +1,20 @@
-"""When schedules fire: every field, both clock changes, intervals, and what was missed."""
+"""Which moments of a schedule have a job: what has just come, and what was missed."""
 
 from datetime import UTC, datetime
-from itertools import islice
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.schedules import MISSED_MS, MOST_AT_ONCE, CatchUp, Due, cron, due, every
+from ingest.schedules import MISSED_MS, MOST_AT_ONCE, CatchUp, Due, due
+from ingest.times import cron, every
 
 HOUR = 3_600_000
-DAY = 24 * HOUR
-BERLIN = ZoneInfo("Europe/Berlin")
+SECOND = 1_000
 
 
-def at(text: str, zone: ZoneInfo | None = None) -> int:
-    moment = datetime.fromisoformat(text)
-    return int(moment.replace(tzinfo=zone or UTC).timestamp()) * 1_000
-
-
-def fires(expression: str, since: str, times: int, zone: str = "UTC") -> list[str]:
-    found = islice(cron(expression, zone).after(at(since, ZoneInfo(zone))), times)
-    return [
-        datetime.fromtimestamp(one // 1_000, ZoneInfo(zone)).strftime("%a %m-%d %H:%M")
-        for one in found
-    ]
-
-
-@pytest.mark.parametrize(
-    ("expression", "wanted"),
-    [
-        ("30 4 * * *", ["Sun 11-01 04:30", "Mon 11-02 04:30"]),
-        ("*/20 9-10 * * *", ["Sun 11-01 09:00", "Sun 11-01 09:20"]),
-        ("0 0 1 * *", ["Tue 12-01 00:00", "Fri 01-01 00:00"]),
-        ("0 0 31 * *", ["Thu 12-31 00:00", "Sun 01-31 00:00"]),
-        ("0 12 * FEB MON", ["Mon 02-01 12:00", "Mon 02-08 12:00"]),
-        ("0 6 * * 0", ["Sun 11-01 06:00", "Sun 11-08 06:00"]),
-        ("0 6 * * 7", ["Sun 11-01 06:00", "Sun 11-08 06:00"]),
-        ("0 6 * * SUN", ["Sun 11-01 06:00", "Sun 11-08 06:00"]),
-        ("0 6 * * 5-7", ["Sun 11-01 06:00", "Fri 11-06 06:00"]),
-        ("0 0 13 * FRI", ["Fri 11-06 00:00", "Fri 11-13 00:00"]),
-        ("5,10 0 L * *", ["Mon 11-30 00:05", "Mon 11-30 00:10"]),
-    ],
-)
-def test_every_field_means_what_cron_means_by_it(expression: str, wanted: list[str]) -> None:
-    assert fires(expression, "2026-11-01T00:00:00", 2) == wanted
-
-
-def test_a_time_that_the_clocks_skip_fires_right_after_the_gap() -> None:
-    """02:00 to 03:00 of 2027-03-28 does not exist in Berlin."""
-    found = fires("30 2 * * *", "2027-03-27T12:00:00", 2, "Europe/Berlin")
-    assert found == ["Sun 03-28 03:00", "Mon 03-29 02:30"]
-
-
-def test_a_time_that_the_clocks_repeat_fires_once() -> None:
-    """02:30 of 2026-10-25 comes twice in Berlin."""
-    found = fires("30 2 * * *", "2026-10-24T12:00:00", 2, "Europe/Berlin")
-    assert found == ["Sun 10-25 02:30", "Mon 10-26 02:30"]
-
-
-def test_a_zone_keeps_its_wall_clock_over_the_year() -> None:
-    winter, summer = (
-        next(cron("0 2 * * *", "Europe/Berlin").after(at(day))) % DAY
-        for day in ("2026-01-10T12:00:00", "2026-07-10T12:00:00")
-    )
-    assert (winter // HOUR, summer // HOUR) == (1, 0)
-
-
-@pytest.mark.parametrize(
-    ("expression", "zone", "word"),
-    [
-        ("* * * *", "UTC", "five"),
-        ("0 2 * * * *", "UTC", "five"),
-        ("60 * * * *", "UTC", "minute"),
-        ("* 24 * * *", "UTC", "hour"),
-        ("* * 0 * *", "UTC", "day-of-month"),
-        ("* * * 13 *", "UTC", "month"),
-        ("* * * * 8", "UTC", "day-of-week"),
-        ("* * * * FRI-MON", "UTC", "day-of-week"),
-        ("0 0 30 2 *", "UTC", "day-of-month"),
-        ("0 2 * * *", "Mars/Olympus", "time zone"),
-        ("0 2 * * *", "../../etc/passwd", "time zone"),
-    ],
-)
-def test_what_cannot_be_right_is_refused_with_its_field(
-    expression: str, zone: str, word: str
-) -> None:
-    with pytest.raises(ValueError, match=word):
-        cron(expression, zone)
-
-
-def test_an_interval_is_the_same_for_every_scheduler() -> None:
-    assert list(islice(every(15_000).after(at("2026-11-01T00:00:07")), 2)) == [
-        at("2026-11-01T00:00:15"),
-        at("2026-11-01T00:00:30"),
-    ]
-    with pytest.raises(ValueError, match="at least a second"):
-        every(999)
+def at(text: str) -> int:
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1_000
 
 
 @pytest.mark.parametrize(
@@ -132,6 +49,43 @@ def test_years_of_absence_cost_nothing_where_one_job_makes_up_for_them() -> None
     now = at("2026-11-01T00:00:30")
     (moment,) = due(cron("* * * * *"), CatchUp.ONCE, 0, now - MISSED_MS).moments[:1]
     assert now - MISSED_MS * 3 < moment <= now
+
+
+#: The clock of each is set back at the end of the first hour after this moment.
+SET_BACK = [
+    ("30 2 * * *", "Europe/Berlin", "2026-10-25T00:00:00", ["00:30"]),
+    ("30 1 * * *", "America/New_York", "2026-11-01T05:00:00", ["05:30"]),
+    ("45 1 * * *", "Australia/Lord_Howe", "2026-04-04T14:00:00", ["14:45"]),
+    ("30 * * * *", "Australia/Lord_Howe", "2026-04-04T14:00:00", ["14:30", "15:00", "16:00"]),
+    ("*/30 2 * * *", "Europe/Berlin", "2026-10-24T23:59:00", ["00:00", "00:30", "01:00", "01:30"]),
+]
+
+
+@pytest.mark.parametrize("catch_up", CatchUp)
+@pytest.mark.parametrize(("expression", "zone", "start", "wanted"), SET_BACK)
+def test_a_scheduler_that_looks_each_second_finds_what_comes_as_the_clock_is_set_back(
+    catch_up: CatchUp, expression: str, zone: str, start: str, wanted: list[str]
+) -> None:
+    """A moment that is found again at every look would be a transaction at every look."""
+    times, since = cron(expression, zone), at(start)
+    found: list[int] = []
+    for now in range(since + SECOND, since + 2 * HOUR + 30 * 60 * SECOND, SECOND):
+        come = due(times, catch_up, since, now)
+        if come.moments:
+            found += come.moments
+            since = come.until
+    clock = [datetime.fromtimestamp(one / 1_000, UTC).strftime("%H:%M") for one in found]
+    assert clock == wanted
+
+
+@pytest.mark.parametrize("catch_up", CatchUp)
+def test_a_schedule_that_is_new_in_the_repeated_hour_makes_nothing_of_the_past(
+    catch_up: CatchUp,
+) -> None:
+    """It is 02:10 for the second time: 02:30 was, and comes again tomorrow."""
+    new = at("2026-10-25T01:10:00")
+    found = due(cron("30 2 * * *", "Europe/Berlin"), catch_up, new, new + 50 * 60 * SECOND)
+    assert found.moments == ()
 
 
 @given(

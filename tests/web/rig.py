@@ -155,7 +155,7 @@ class Server:
     _closed: bool = field(default=False)
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
 
     def exchange(self, raw: bytes) -> bytes:
         """Send bytes, and return everything that comes until the server closes."""

@@ -10,6 +10,7 @@ import pytest
 from starlette.types import Message, Scope
 
 from ingest import answers, body, receive
+from ingest.acceptor import Stored
 from ingest.answers import Answer
 from ingest.config.settings import Settings
 from ingest.config.snapshot import Snapshot
@@ -18,7 +19,9 @@ from ingest.disk import Disk
 from ingest.errors import RowRejected
 from ingest.events import Accepted, Arrival
 from ingest.health import Health
-from ingest.receive import Receiver, Stored
+from ingest.learning import Lesson
+from ingest.receive import Receiver
+from ingest.rejection import RejectedRequest
 from ingest.verify import load_catalogue
 from tests.web.rig import (
     github_headers,
@@ -231,11 +234,14 @@ class Refusing:
         self.full = full
         self.away = away
 
-    async def accept(self, _arrival: Arrival) -> Accepted:
+    async def accept(self, _arrival: Arrival | Lesson) -> Accepted:
         raise RowRejected("a value the database cannot hold")
 
-    def submit(self, _arrival: Arrival, done: Callable[[Stored], None]) -> None:
+    def submit(self, _arrival: Arrival | Lesson, done: Callable[[Stored], None]) -> None:
         done(RowRejected("a value the database cannot hold"))
+
+    def keep(self, _request: RejectedRequest) -> bool:
+        return True
 
 
 class Slow(Refusing):
@@ -245,7 +251,8 @@ class Slow(Refusing):
         super().__init__()
         self.waiting: list[tuple[Arrival, Callable[[Stored], None]]] = []
 
-    def submit(self, arrival: Arrival, done: Callable[[Stored], None]) -> None:
+    def submit(self, arrival: Arrival | Lesson, done: Callable[[Stored], None]) -> None:
+        assert isinstance(arrival, Arrival)
         self.waiting.append((arrival, done))
 
     def answer(self) -> None:
@@ -254,7 +261,7 @@ class Slow(Refusing):
             done(Accepted(arrival.event_id))
 
 
-def receiver_with(writer: Refusing, settings: Settings) -> Receiver:
+def receiver_with(writer: Refusing, settings: Settings, pace: body.Pace = body.PACE) -> Receiver:
     snapshot = Snapshot(settings.config_path, os.environ, load_catalogue())
     return Receiver(
         config=lambda: snapshot.config,
@@ -262,6 +269,7 @@ def receiver_with(writer: Refusing, settings: Settings) -> Receiver:
         key=CredentialKey(bytes(32)),
         health=Health(writer, Disk([settings.config_path.parent], 0)),
         in_flight=body.InFlight(1000),
+        pace=pace,
     )
 
 
@@ -269,11 +277,11 @@ async def test_a_sender_that_never_finishes_is_let_go(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its bytes would count as in flight for ever, until everybody else is shed."""
-    monkeypatch.setattr(body, "BODY_SECONDS", 0.05)
     monkeypatch.setattr(answers, "_LINGER_SECONDS", 0.05)
     books = Books()
     sent = await call(
-        receiver_with(Refusing(), settings), [{"type": "http.request", "more_body": True}]
+        receiver_with(Refusing(), settings, body.Pace(0.05, 1_000)),
+        [{"type": "http.request", "more_body": True}],
     )
     assert sent[0]["status"] == 408
     assert (b"connection", b"close") in sent[0]["headers"]

@@ -96,21 +96,6 @@ def test_a_large_body_is_no_head(server: Server, wire_url: str) -> None:
     assert stored(wire_url, body_of(answer)["id"]).body == large
 
 
-@pytest.mark.anyio
-@pytest.mark.parametrize("begun", [b"", b"POST /in/open HTTP/1.1\r\nx-slow: "])
-async def test_a_head_that_does_not_come_frees_its_connection(
-    begun: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Or 4,096 idle sockets would keep every sender out."""
-    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
-    async with listening(None) as port:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(begun)
-        async with asyncio.timeout(10):
-            assert await reader.read() == b""
-        writer.close()
-
-
 class Taker:
     """Takes every event and answers at once."""
 

@@ -6,7 +6,8 @@ from typing import Any
 from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 
-import ingest.store.job_schema  # noqa: F401 - its tables belong to the same metadata
+import ingest.store.job_schema
+import ingest.store.rejected_schema  # noqa: F401 - their tables belong to the same metadata
 from ingest.store.schema import metadata
 
 

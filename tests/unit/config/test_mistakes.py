@@ -131,6 +131,18 @@ def test_a_source_that_proves_nothing_by_accident_is_refused_with_the_three_ways
     assert 'provider = "none"' in message
 
 
+def test_a_provider_that_signs_nothing_has_to_be_wanted(folder: Folder) -> None:
+    strava = '[sources.a]\nprovider = "strava"\n'
+    assert "[sources.a] unproved: is missing: strava signs nothing" in folder.refused(strava)
+    assert folder.load(strava + "unproved = true").sources["a"].provider.family == "none"
+    message = folder.refused(SOURCE + "unproved = true")
+    assert "[sources.github] unproved: belongs to a provider" in message
+
+
+def test_a_provider_whose_keys_are_published_needs_no_secret(folder: Folder) -> None:
+    assert folder.load('[sources.a]\nprovider = "aws_sns"\n').sources["a"].secrets == ()
+
+
 def test_a_misspelt_provider_is_led_to_the_catalogue(folder: Folder) -> None:
     message = folder.refused('[sources.a]\nprovider = "Strip"\nsecrets = ["env:SECRET"]')
     assert "'Strip' is not in the catalogue; did you mean \"stripe\"?" in message
@@ -185,4 +197,4 @@ def test_a_hint_is_the_nearest_name_else_all_of_them() -> None:
     assert did_you_mean("Githup", ["github", "stripe"]) == 'did you mean "github"?'
     assert did_you_mean("zzz", ["stripe", "github"]) == "one of: github, stripe"
     assert did_you_mean("zzz", []) == "there are none to choose from"
-    assert did_you_mean("zzz", [f"name{n:02}" for n in range(25)]).endswith("name19 and 5 more")
+    assert did_you_mean("zzz", [f"name{n:02}" for n in range(35)]).endswith("name29 and 5 more")

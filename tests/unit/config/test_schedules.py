@@ -10,10 +10,11 @@ from ingest.config.schedules import SHIPPED, check_schedules
 from ingest.errors import ConfigError
 from ingest.event_view import OWN_SOURCE, REPORT_TYPE
 from ingest.events import Event
-from ingest.jobs.scheduling import schedules_of
+from ingest.jobs.marked_schedules import schedules_of
 from ingest.jobs.specs import jobs_of
 from ingest.routing import match
-from ingest.schedules import CatchUp, Every, Schedule, cron
+from ingest.schedules import CatchUp, Schedule
+from ingest.times import Every, cron
 from tests.unit.config.conftest import Folder
 
 MINUTE = 60_000
@@ -177,7 +178,10 @@ def test_a_mistake_is_refused_with_its_table_and_key(
         ('[schedules."a b"]\nevery = "1h"\njob = "x"', "[schedules] a b: a schedule's name is"),
         ('[schedules.nightly]\nevery = "1h"\njob = "retention"', "change [schedules.retention]"),
         ('[schedules.report]\njob = "export"', "change [schedules.report]"),
-        ('[schedules.nightly]\nevery = "1h"\njob = "export_chunk"', "cannot be scheduled; cleanup"),
+        (
+            '[schedules.nightly]\nevery = "1h"\njob = "export_chunk"',
+            "be scheduled; bulk_replay, cl",
+        ),
         ("[schedules.cleanup]\nkwargs = { keep = 7 }", "[schedules.cleanup.kwargs] keep: expected"),
         ("[schedules.retention]\nkwargs = { days = 7 }", "[schedules.retention.kwargs] days: unk"),
         ('[schedules.report]\nkwargs = { to = ["oncal"] }', "there is no destination 'oncal'"),
@@ -197,6 +201,7 @@ def test_a_mistake_about_shipped_jobs_is_refused(folder: Folder, text: str, want
         ('to = "x", formt = "csv"', 'formt: unknown key; did you mean "format"?'),
         ('to = "x", format = "xml"', "format: "),
         ('to = "x", dataset = "event"', "dataset: there is no dataset 'event'; did you mean \"ev"),
+        (f'to = "x", types = {[f"t{n}" for n in range(101)]}', "types: 101 are too many"),
         ('to = "x", source = "githb"', "source: there is no source 'githb'; did you mean \"git"),
         ('to = "x", types = "push"', "types: expected a list"),
         ('to = "x", types = ["a*b"]', "types: 'a*b': \"*\" may only stand at the end"),
@@ -210,6 +215,39 @@ def test_a_wrong_export_is_refused_before_it_is_ever_due(
     folder: Folder, kwargs: str, wanted: str
 ) -> None:
     assert f"[schedules.nightly.kwargs] {wanted}" in folder.refused(exporting(kwargs, SOURCE))
+
+
+def replaying(kwargs: str) -> str:
+    table = f'[schedules.nightly]\nevery = "1h"\njob = "bulk_replay"\nkwargs = {{ {kwargs} }}\n'
+    return SOURCE + MAIL + table
+
+
+def test_a_replay_may_have_one_destination_of_the_file(folder: Folder) -> None:
+    words = 'dataset = "deliveries", state = "dead", rate = 5'
+    wanted = {"dataset": "deliveries", "state": "dead", "rate": 5.0}
+    assert only(folder, replaying(words)).call.kwargs == wanted
+    to = {"destination": "oncall", "kind": "email", "queue": "notify", "digest_ms": 0}
+    call = only(folder, replaying(words + ', to = "oncall"')).call
+    assert (call.kind, call.kwargs) == ("bulk_replay", {**wanted, "target": to})
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "wanted"),
+    [
+        ('to = "oncal", since = "1d"', "to: there is no destination 'oncal' in this file; did you"),
+        ('state = "unmatched"', "since: is missing: without it each run replays all events anew"),
+        ('since = "1d", types = ["a*b"]', "types: 'a*b': \"*\" may only stand at the end"),
+        ('since = "1d", source = "githb"', "source: there is no source 'githb'; did you mean"),
+        ('dataset = "deliveries", state = "running"', "state: what is running has not ended"),
+        ('since = "1d", rate = 0', "rate: 0 a second is none"),
+        ('since = "soon"', "since: 'soon' is neither a duration"),
+        ('since = "1d", target = "oncall"', "target: unknown key"),
+    ],
+)
+def test_a_wrong_replay_is_refused_before_it_is_ever_due(
+    folder: Folder, kwargs: str, wanted: str
+) -> None:
+    assert f"[schedules.nightly.kwargs] {wanted}" in folder.refused(replaying(kwargs))
 
 
 def test_only_who_imports_the_modules_knows_the_jobs(folder: Folder) -> None:

@@ -2,6 +2,7 @@ import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,11 @@ def test_without_any_variable_everything_stays_in_the_folder_and_on_loopback(
         key_file=tmp_path / "data" / "hookkeeper.key",
         commit_timeout_seconds=0.9,
         max_in_flight=256_000_000,
+        head_timeout_seconds=10.0,
+        body_timeout_seconds=30.0,
+        body_rate=65_536,
+        connections_per_address=256,
+        trusted_proxies=(),
     )
 
 
@@ -90,6 +96,11 @@ def test_every_setting_can_be_given(tmp_path: Path) -> None:
         "HOOKKEEPER_KEY_FILE": "keys/digest.key",
         "HOOKKEEPER_COMMIT_TIMEOUT": "2s",
         "HOOKKEEPER_MAX_IN_FLIGHT": "64MB",
+        "HOOKKEEPER_HEAD_TIMEOUT": "5s",
+        "HOOKKEEPER_BODY_TIMEOUT": "1m",
+        "HOOKKEEPER_BODY_RATE": "1KB",
+        "HOOKKEEPER_CONNECTIONS_PER_ADDRESS": "10",
+        "HOOKKEEPER_TRUSTED_PROXIES": "10.0.0.0/8, ::1",
     }
     assert set(given) == {setting.variable for setting in SETTINGS}
     assert load_settings(given, tmp_path) == Settings(
@@ -112,6 +123,11 @@ def test_every_setting_can_be_given(tmp_path: Path) -> None:
         key_file=tmp_path / "keys" / "digest.key",
         commit_timeout_seconds=2.0,
         max_in_flight=64_000_000,
+        head_timeout_seconds=5.0,
+        body_timeout_seconds=60.0,
+        body_rate=1_000,
+        connections_per_address=10,
+        trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("::1/128")),
     )
 
 

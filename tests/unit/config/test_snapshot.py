@@ -4,10 +4,13 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from ingest.config.load import load_config
+from ingest.config.model import Config
 from ingest.config.snapshot import Loaded, Snapshot
 from ingest.errors import ConfigError
 from ingest.verify.catalogue import load_catalogue
@@ -50,6 +53,26 @@ def test_a_changed_file_is_taken_over_and_logged(folder: Folder) -> None:
             "routes": 0,
         }
     ]
+
+
+def test_a_change_during_a_load_that_is_taken_back_is_no_trap(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was looked at and what was loaded differ, and then the file is as at the look again."""
+    folder.write(OPEN.format(name="one"))
+    running = snapshot(folder)
+
+    def disturbed(*asked: Any) -> Config:
+        folder.write(OPEN.format(name="three"))
+        return load_config(*asked)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ingest.config.snapshot.load_config", disturbed)
+        folder.write(OPEN.format(name="two"))
+        assert running.refresh()
+    folder.write(OPEN.format(name="two"))
+    running.refresh()
+    assert list(running.config.sources) == ["two"]
 
 
 def test_an_unchanged_file_is_not_loaded_again(folder: Folder) -> None:

@@ -36,7 +36,7 @@ def test_the_sample_is_valid_with_everything_switched_on(folder: Folder) -> None
     folder.environ["SLACK_WEBHOOK_URL"] = "https://hooks.slack.com/services/T/B/x"
     folder.secret("github-old", "old")
     config = folder.load(re.sub(r"^#(?=[^ \n])", "", commented_sample(), flags=re.MULTILINE))
-    assert sorted(config.sources) == ["acme", "github", "intranet"]
+    assert sorted(config.sources) == ["acme", "github", "intranet", "strava"]
     assert config.routes[0].to == ("billing",)
 
 

@@ -1,10 +1,11 @@
 """What a job hears and tells through its context."""
 
 import time
+from typing import Any
 
 import pytest
 
-from ingest.jobs.context import Cancelled, JobContext, Paused
+from ingest.jobs.context import Cancelled, JobContext, Paused, Reference
 from ingest.jobs.states import Order, Progress
 from ingest.jobs.workflow import Call
 
@@ -63,3 +64,30 @@ def test_outside_of_a_worker_there_is_no_database() -> None:
         _ = JobContext().database
     with pytest.raises(RuntimeError, match="does not run in a worker"):
         JobContext().enqueue(Call("a"))
+
+
+@pytest.mark.parametrize(
+    ("told", "error"),
+    [
+        ({"message": ValueError("x")}, TypeError),
+        ({"step": 3}, TypeError),
+        ({"done": 1.5}, TypeError),
+        ({"total": True}, TypeError),
+        ({"done": -1}, ValueError),
+        ({"done": 2**70}, ValueError),
+    ],
+)
+def test_what_cannot_be_kept_is_the_job_s_own_error(
+    told: dict[str, Any], error: type[Exception]
+) -> None:
+    """Found out later, it would keep its neighbours from hearing that they are cancelled."""
+    context = JobContext()
+    with pytest.raises(error, match="progress:"):
+        context.progress(**told)
+    assert context.told == Progress()
+
+
+@pytest.mark.parametrize("url", ["", "x" * 2_001, b"s3://bucket/key"])
+def test_a_result_does_not_come_dressed_as_its_address(url: Any) -> None:
+    with pytest.raises(ValueError, match="an address"):
+        Reference(url)

@@ -65,7 +65,12 @@ def test_arguments_are_kept_as_json() -> None:
 
 
 @pytest.mark.parametrize(
-    ("argument", "said"), [(object(), "kept as JSON"), ("x" * 65_536, "65,536 bytes")]
+    ("argument", "said"),
+    [
+        (object(), "kept as JSON"),
+        ("x" * 65_536, "65,536 bytes"),
+        ("\N{SNOWMAN}" * 30_000, "65,536 bytes"),
+    ],
 )
 def test_arguments_that_cannot_be_kept_are_refused(argument: object, said: str) -> None:
     with pytest.raises(ValueError, match=said):

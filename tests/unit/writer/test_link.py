@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from ingest.errors import StoreUnavailable
 from ingest.store import open_database
 from ingest.writer import Writer, link, pulse
-from ingest.writer.spawning import Spawned
+from ingest.writer.spawning import Spawned, start
 from tests.unit.writer.desk import (
     Desk,
     Gate,
@@ -89,12 +89,12 @@ async def test_a_start_that_fails_is_tried_again(
     thread = OnThread(lambda: open_database(sqlite_url))
     failures: list[OSError] = []
 
-    def start(end: socket.socket) -> Spawned:
+    def begin(end: socket.socket) -> Spawned:
         if failures:
             raise failures.pop()
         return thread.start(end)
 
-    writer = Writer(orders("unused"), timeout_seconds=5.0, start_process=start)
+    writer = Writer(orders("unused"), timeout_seconds=5.0, start_process=begin)
     await writer.start()
     failures += [OSError("too many open files") for _ in range(3)]
     with capture_logs() as logs:
@@ -104,6 +104,38 @@ async def test_a_start_that_fails_is_tried_again(
     assert reasons == ["too many open files"] * 3
     assert await accepted(writer, arrival())
     await writer.stop()
+
+
+async def test_a_writer_that_was_started_early_is_the_first_and_not_the_last(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`hookkeeper web` starts it before it has loaded itself: it waits for its orders."""
+    monkeypatch.setattr(link, "_RESTART_SECONDS", (0.01, 0.04))
+    early, later = (OnThread(lambda: open_database(sqlite_url)) for _ in range(2))
+    writer = Writer(
+        orders("unused"), timeout_seconds=5.0, start_process=later.start, early=start(early.start)
+    )
+    await writer.start()
+    assert await accepted(writer, arrival())
+    await wait_until_async(lambda: early.commits, describe="the early one's commit")
+    assert not later.commits
+    await hang_up(writer)
+    await wait_until_async(lambda: accepted(writer, arrival()), describe="another writer")
+    assert len(early.commits) == 1
+    await writer.stop()
+
+
+def test_a_writer_that_cannot_be_started_early_leaves_no_socket_open() -> None:
+    """A receiver without a descriptor or process to spare may try again."""
+    ends: list[socket.socket] = []
+
+    def none(end: socket.socket) -> Spawned:
+        ends.append(end)
+        raise OSError("no process")
+
+    with pytest.raises(OSError, match="no process"):
+        start(none)
+    assert ends[0].fileno() == -1
 
 
 async def test_an_arrival_that_cannot_be_sent_gives_nobody_the_answer_of_another(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.errors import RowRejected, StoreUnavailable
-from ingest.events import Accepted
+from ingest.events import Accepted, Arrival
 from ingest.writer import wire
 from ingest.writer.socket_end import WriterEnd
 from ingest.writer.wire import Condition, Frames, Outcome, Parcel
@@ -145,6 +145,7 @@ def test_a_large_frame_is_waited_for_as_one(ends: tuple[socket.socket, WriterEnd
     sender.start()
     ((_, heard),) = end.receive(5.0)
     sender.join()
+    assert isinstance(heard, Arrival)
     assert heard.body == body
 
 

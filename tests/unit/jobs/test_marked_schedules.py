@@ -7,8 +7,9 @@ import pytest
 
 from ingest import JobContext, job, schedule
 from ingest.errors import ConfigError
-from ingest.jobs.scheduling import schedules_of
-from ingest.schedules import CatchUp, Every, cron, from_json, to_json
+from ingest.jobs.marked_schedules import schedules_of
+from ingest.schedules import CatchUp, from_json, to_json
+from ingest.times import Every, cron
 
 
 def module(**functions: object) -> ModuleType:

@@ -19,7 +19,8 @@ from ingest.errors import ConfigError
 from ingest.jobs.specs import JobSpec
 from ingest.jobs.workflow import Call, spelled
 from ingest.marks import JOB, SCHEDULES, marked, own_name
-from ingest.schedules import CatchUp, Schedule, Times, WrongTimes, times_of
+from ingest.schedules import CatchUp, Schedule
+from ingest.times import Times, WrongTimes, times_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 

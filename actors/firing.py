@@ -16,7 +16,7 @@ from ingest.config.model import Config
 from ingest.jobs.kinds import Kinds
 from ingest.jobs.workflow import plan
 from ingest.queue import WakeBroker
-from ingest.scheduled import firing
+from ingest.schedule_list import firing
 from ingest.schedules import MOST_AT_ONCE, Schedule, due
 from ingest.store import Database
 from ingest.store import schedules as store
@@ -27,7 +27,7 @@ logger = structlog.get_logger(__name__)
 LOOK_MS = 5_000
 
 
-class Scheduling:
+class Firing:
     """Makes the jobs of schedules. ``known``: the configuration now."""
 
     def __init__(self, database: Database, broker: WakeBroker, known: Callable[[], Config]) -> None:
