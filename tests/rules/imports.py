@@ -14,7 +14,10 @@ LEAVES = {
     "ingest.metrics": (),
     "ingest.logs": ("ingest.errors",),
 }
-PURE = ("ingest.verify", "ingest.backoff", "ingest.lifecycle", "ingest.routing")
+PURE = (
+    *("ingest.verify", "ingest.providers", "ingest.signing", "ingest.simulator"),
+    *("ingest.backoff", "ingest.lifecycle", "ingest.routing"),
+)
 IMPURE_IMPORTS = (
     *("starlette", "uvicorn", "dramatiq", "redis", "httpx", "httpcore", "urllib.request"),
     *("sqlalchemy", "alembic", "sqlite3", "psycopg", "prometheus_client", "http.client"),
@@ -48,8 +51,9 @@ OWNERS = {
     "jinja2": ("ingest.templates", "ingest.template_filters"),
     "apprise": ("actors.attempts.apprise", "ingest.config.apprise"),
     "smtplib": ("actors.attempts.email",),
-    "cronsim": ("ingest.schedules",),
+    "cronsim": ("ingest.times",),
     "pickle": (),
+    "pytest": ("ingest.testing",),
 }
 ACTOR_SIBLINGS = (
     *("actors.dispatch", "actors.process", "actors.deliver", "actors.scheduler"),

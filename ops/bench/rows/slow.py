@@ -1,0 +1,64 @@
+"""Honest senders beside 1,000 slow connections, against the same senders alone.
+
+A quarter each is silent, or sends a byte of a head or of a body twice a second, or sends requests
+and reads no answer (``tests/live/slow_senders.py``); whoever is closed comes again. Honest load is
+open-loop, and what is compared is the 99th percentile of each round.
+"""
+
+from ops.bench.figures import Row, Target, percentiles, row
+from ops.bench.ground import KINDS, Ground, Kind
+from ops.bench.hookkeeper import CONFIG, Hookkeeper
+from ops.bench.limits import allow_open_files
+from ops.bench.openloop import Offer, offer
+from tests.live.slow_senders import KINDS as KINDS_OF_SLOW
+from tests.live.slow_senders import SlowSenders
+
+SLOW = 1_000
+RATE = 200.0  # honest requests a second: far from what the receiver can do
+_LONGER = 2  # of a round, because a p99 needs more requests than a rate
+_SPARE_FILES = 400
+TIMES = 2.0
+TARGET = Target(f"<= {TIMES:g}x", lambda _ours, _theirs, ratio: ratio <= TIMES)
+REASON = (
+    "the slow ones' bytes, 1,000 a second, are read by the same loop and sent by the same two "
+    "cores; compare the medians in latencies_ms"
+)
+_OPEN = '\n[sources.open]\nprovider = "none"\n'
+
+
+def measure(ground: Ground) -> list[Row]:
+    """Return a row for each database."""
+    allow_open_files(SLOW + _SPARE_FILES)
+    return [_on(ground, kind) for kind in KINDS]
+
+
+def _on(ground: Ground, kind: Kind) -> Row:
+    with (
+        ground.database(kind) as database,
+        ground.redis() as redis,
+        ground.hookkeeper(database.url, redis.url, config=CONFIG + _OPEN) as ours,
+    ):
+        offer(ours.url, RATE, ground.options.warm_up_seconds, ground.home)
+        rounds = ground.turns(lambda: _beside_slow(ground, ours), lambda: _alone(ground, ours))
+    found = [tuple(percentiles(side.latencies) for side in pair) for pair in rounds]
+    sides = [side for pair in rounds for side in pair]
+    failures = sum(side.failures for side in sides)
+    return row(
+        f"slow.{kind}.p99",
+        "ms",
+        [(ours["p99"], theirs["p99"]) for ours, theirs in found],
+        TARGET,
+        "the same senders without slow ones",
+        reason=REASON,
+        note=f"{RATE:g} requests/s beside {SLOW:,} slow connections; {failures} of them failed; "
+        + sides[-1].describe_generator(),
+    )
+
+
+def _alone(ground: Ground, ours: Hookkeeper) -> Offer:
+    return offer(ours.url, RATE, ground.options.seconds * _LONGER, ground.home)
+
+
+def _beside_slow(ground: Ground, ours: Hookkeeper) -> Offer:
+    with SlowSenders(ours.port, SLOW // len(KINDS_OF_SLOW), again=True):
+        return _alone(ground, ours)
