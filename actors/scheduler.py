@@ -53,8 +53,11 @@ CONTACT_MS = 4_000
 SET_BACK_MS = 2_000
 GAUGES_SECONDS = 5.0
 #: Counting a long backlog takes long (measured for a million: 0.3 s from memory, 8 s from disk). It
-#: has 2 % of the time, and a thread of its own, so that nothing that is due waits behind it.
+#: has 2 % of the time, and a thread of its own, so that nothing that is due waits behind it. But no
+#: count is left to grow older than half a minute: one that hung for 4 s, on a database that had
+#: died, was followed by minutes of figures from before its death.
 GAUGES_SHARE = 0.02
+GAUGES_LONGEST_SECONDS = 30.0
 #: Each look checks so many of the newest rows of the ledger, and as many of all the others in turn
 #: (measured with 10 million: 50 ms from memory; it has seen all of them after 83 minutes).
 LEDGER_ROWS = 10_000
@@ -185,11 +188,8 @@ class Scheduler:
     def _gauge(self) -> None:
         counts = {(one.queue, one.state): one for one in ledger.depths(self._database)}
         self._seen_depths.update(counts)
-        for (
-            queue,
-            state,
-        ) in self._seen_depths:  # a state that nothing is in any more is 0, not what it was
-            one = counts.get((queue, state))
+        for queue, state in self._seen_depths:
+            one = counts.get((queue, state))  # nothing is in it any more: it is 0, not what it was
             metrics.DEPTH.labels(queue, state).set(one.count if one else 0)
             if state not in ledger.WORKED_ON:
                 age_ms = (one.oldest_age_ms or 0) if one else 0
@@ -270,7 +270,13 @@ def _look(scheduler: Scheduler, stopping: threading.Event) -> None:
     while not stopping.wait(pause):
         began = time.monotonic()
         scheduler.look()
-        pause = max(GAUGES_SECONDS, (time.monotonic() - began) / GAUGES_SHARE)
+        pause = rest_seconds(time.monotonic() - began)
+
+
+def rest_seconds(counted_seconds: float) -> float:
+    """Return how long (s) to wait with the next count after one that took ``counted_seconds``."""
+    wanted = counted_seconds / GAUGES_SHARE
+    return min(max(GAUGES_SECONDS, wanted), GAUGES_LONGEST_SECONDS)
 
 
 def main() -> None:

@@ -198,6 +198,7 @@ class Rig:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        sys.stdout.write(self.output())  # beside a failure: what the processes said
 
 
 def arrival(source: str, type_: str, body: bytes) -> Arrival:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from actors.batch import now_ms
-from actors.scheduler import CONTACT_MS, QUEUE_LIMIT, Scheduler
+from actors.scheduler import CONTACT_MS, QUEUE_LIMIT, Scheduler, rest_seconds
 from ingest import metrics
 from ingest.config.model import Config
 from ingest.errors import StoreUnavailable
@@ -230,6 +230,17 @@ def test_what_an_earlier_scheduler_told_of_an_empty_queue_is_corrected(
 
 def gauge(queue: str, state: str) -> float:
     return float(metrics.DEPTH.labels(queue, state)._value.get())
+
+
+@pytest.mark.parametrize(
+    ("counted", "rest"),
+    [(0.01, 5), (0.4, 20), (4, 30), (60, 30)],
+    ids=["a moment", "long", "hung on a database that died", "a backlog on a slow disk"],
+)
+def test_what_takes_longer_to_count_is_counted_less_often_but_never_left_to_grow_old(
+    counted: float, rest: float
+) -> None:
+    assert rest_seconds(counted) == pytest.approx(rest)
 
 
 def test_the_process_runs_and_stops_in_order(rig: Rig) -> None:
