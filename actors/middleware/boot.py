@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 import structlog
-from dramatiq import Broker, Middleware, Worker
+from dramatiq import Broker, MessageProxy, Middleware, Worker
 
 from actors import kinds, observing
 from actors.runtime import Runtime
@@ -33,6 +33,7 @@ class Boot(Middleware):
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._server: exposition.Server | None = None
+        self._booted = threading.Event()
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Make everything ready. Raises SystemExit: dramatiq would swallow any other error."""
@@ -63,6 +64,18 @@ class Boot(Middleware):
             jobs=len(runtime.loaded.jobs),
             destinations=len(runtime.loaded.config.destinations),
         )
+
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Let the first message in."""
+        self._booted.set()
+
+    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
+        """Hold what comes before the boot is over: it could end the process.
+
+        dramatiq's master waits for the word that its worker has booted, by default for 30 s, and
+        does not notice before that it died (cli.py, `event.wait`).
+        """
+        self._booted.wait()
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """Start nothing new, and fetch nothing that would then wait for us."""

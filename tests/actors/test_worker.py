@@ -2,12 +2,15 @@
 
 import threading
 import time
+from contextlib import suppress
 
 import pytest
+from dramatiq import Broker, Worker
 
+from actors.middleware.watch import Watch
 from ingest import metrics
 from ingest.events import DeliveryState
-from ingest.queue import publish_deliveries, publish_events
+from ingest.queue import build_broker, publish_deliveries, publish_events
 from ingest.store import destinations, ledger, workers
 from tests.actors.rig import Rig
 from tests.services.postgres import PostgresServer
@@ -70,6 +73,36 @@ def work(event: Event) -> None:
 
 def _busy() -> float:
     return float(metrics.WORKER_THREADS_BUSY._value.get())
+
+
+def test_no_message_is_worked_on_before_the_boot_is_over(
+    sqlite_rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could end the process, and dramatiq's master would not look for another 30 s."""
+    rig, early = sqlite_rig, []
+    rig.handlers("""
+@on("github", name="work")
+def work(event: Event) -> None:
+    note("work", event)
+""")
+    event_id = rig.store()
+    refs = rig.dispatch(event_id)
+    watch = Watch.after_worker_boot
+
+    def slowly(self: Watch, broker: Broker, worker: Worker) -> None:
+        with suppress(AssertionError):
+            wait_until(lambda: rig.notes("work"), timeout=1.0)
+        early.extend(rig.notes("work"))
+        watch(self, broker, worker)
+
+    monkeypatch.setattr(Watch, "after_worker_boot", slowly)
+    broker = build_broker(rig.settings().broker_url, [])
+    publish_deliveries(broker, refs)
+    broker.close()
+    with rig.worker():
+        rig.wait_for(event_id, SUCCEEDED)
+
+    assert not early
 
 
 def test_a_handlers_own_queue_is_read(sqlite_rig: Rig) -> None:
