@@ -62,5 +62,5 @@ class Load:
                 self.acknowledged.add(answer.id)
             else:
                 self.refused.append(f"{answer.status} {answer.headers.get('Retry-After', '')}")
-            # A few dozen a second from each sender: the faults are the subject, not the speed.
-            self._stop.wait(0.02)
+            # Some twenty a second from each sender: the faults are the subject, not the speed.
+            self._stop.wait(0.05)

@@ -1,15 +1,19 @@
 """Senders that hold a connection for as long as they may: silent, in a head, a body, or deaf."""
 
+import heapq
 import selectors
 import socket
 import threading
 import time
 from collections import Counter
+from itertools import count
 from types import TracebackType
 from typing import Self
 
 _PIPELINED = 2  # each is an event: many would be a load of their own
 _TRICKLE_SECONDS = 0.5
+_LOOK_SECONDS = 0.01
+_GOLDEN = 0.618  # its multiples, without their whole parts, are spread evenly
 HEAD = b"POST /in/open HTTP/1.1\r\nhost: hooks.test\r\n"
 KINDS = {
     "idle": b"",
@@ -22,6 +26,9 @@ KINDS = {
 class SlowSenders:
     """``number`` connections of each kind; heads and bodies get a byte twice a second.
 
+    Each in a moment of its own, as senders that know nothing of each other: 500 bytes at once are
+    a stall of the receiver's loop, not slowness.
+
     ``ended`` counts, by kind, those that the server has closed; ``again``: they come once more. A
     context manager.
     """
@@ -33,6 +40,8 @@ class SlowSenders:
         self._selector = selectors.DefaultSelector()
         self._stop = threading.Event()
         self._open: dict[socket.socket, str] = {}
+        self._count = count()
+        self._due: list[tuple[float, int, socket.socket]] = []  # a heap of who sends a byte next
         for kind in KINDS:
             for _ in range(number):
                 self._begin(kind)
@@ -61,16 +70,17 @@ class SlowSenders:
         self._open[wire] = kind
         if kind != "read":
             self._selector.register(wire, selectors.EVENT_READ)
+        if kind in ("head", "body"):
+            number = next(self._count)
+            begins_at = time.monotonic() + number * _GOLDEN % 1 * _TRICKLE_SECONDS
+            heapq.heappush(self._due, (begins_at, number, wire))
 
     def _run(self) -> None:
-        trickle_at = 0.0
         while not self._stop.is_set():
-            for key, _ in self._selector.select(0.1):
+            for key, _ in self._selector.select(_LOOK_SECONDS):
                 if isinstance(key.fileobj, socket.socket):
                     self._hear(key.fileobj)
-            if time.monotonic() >= trickle_at:
-                trickle_at = time.monotonic() + _TRICKLE_SECONDS
-                self._trickle()
+            self._trickle(time.monotonic())
 
     def _hear(self, wire: socket.socket) -> None:
         try:
@@ -80,13 +90,17 @@ class SlowSenders:
         if not said:
             self._end(wire)
 
-    def _trickle(self) -> None:
-        for wire, kind in list(self._open.items()):
-            if kind in ("head", "body"):
-                try:
-                    wire.send(b"a")
-                except OSError:
-                    self._end(wire)
+    def _trickle(self, now: float) -> None:
+        while self._due and self._due[0][0] <= now:
+            due_at, number, wire = heapq.heappop(self._due)
+            if wire not in self._open:
+                continue
+            try:
+                wire.send(b"a")
+            except OSError:
+                self._end(wire)
+            else:
+                heapq.heappush(self._due, (due_at + _TRICKLE_SECONDS, number, wire))
 
     def _end(self, wire: socket.socket) -> None:
         kind = self._open.pop(wire)

@@ -35,7 +35,7 @@ def promtool(*arguments: str, stdin: bytes = b"") -> tuple[int, str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
-        timeout=120,
+        timeout=600,  # hours of series, on cores that others share: 20 s alone
     )
     return done.returncode, done.stdout.decode()
 
