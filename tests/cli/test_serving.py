@@ -1,6 +1,7 @@
-"""A server that stops tells every connection, the one that is just being accepted too."""
+"""How a receiver starts and stops: its early writer, and the connection just being accepted."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,9 @@ import uvicorn
 from uvicorn.lifespan.off import LifespanOff
 
 from ingest.cli.serving import Announcing
+from tests.cli.command import run
+from tests.services.ports import free_port
+from tests.waiting import wait_until
 
 
 class Late:
@@ -37,3 +41,25 @@ async def test_a_connection_that_was_being_accepted_is_told_of_the_stop() -> Non
     asyncio.get_running_loop().call_soon(late.made)  # after the server has told all that it knew
     await server.shutdown()
     assert late.told == 1
+
+
+def test_a_receiver_with_a_mistake_in_its_configuration_leaves_no_writer(tmp_path: Path) -> None:
+    """Its writer is started before the file is read, and nobody else would end it."""
+    (tmp_path / "hookkeeper.toml").write_text('[sources.github]\nprovidr = "none"\n')
+
+    done = run(tmp_path, "web", settings={"HOOKKEEPER_PORT": str(free_port())})
+
+    assert done.code == 2
+    assert 'did you mean "provider"?' in done.err
+    wait_until(lambda: processes_in(tmp_path) == [], describe="no process in its folder")
+
+
+def processes_in(folder: Path) -> list[str]:
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and (process / "cwd").readlink() == folder:
+                found.append((process / "cmdline").read_text())
+        except OSError:
+            continue  # it has ended
+    return found
