@@ -45,7 +45,8 @@ _ADVICE: Mapping[str, str] = MappingProxyType(
         f"that sends: compare provider or [scheme] with the sender's documentation. {_MEND}",
         Reason.BAD_SIGNATURE: "If it should have been let in: the secret in hookkeeper.toml is not "
         "the one that the sender has (a blank or a line too much?), or something between changed "
-        f"the body. Add the right one to secrets. {_MEND}",
+        "the body, or the provider signs the URL that it posts to and HOOKKEEPER_PUBLIC_URL is not "
+        f"how that begins. Add the right secret to secrets, or set the URL. {_MEND}",
         Reason.EXPIRED_SECRET: "The sender still signs with a secret whose `expires` had passed. "
         f"Give it the new one, or move `expires`. {_MEND}",
         Reason.NO_SECRET: f"Give the source a secret, or let it learn one. {_MEND}",

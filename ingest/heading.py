@@ -34,15 +34,14 @@ class Heading(NamedTuple):
         return len(self.headers) > HEADERS_LIMIT or self.size > BYTES_LIMIT
 
 
-def read_heading(scope: Scope, public_url: str | None, fresh_trace_id: str) -> Heading:
-    """Read an ASGI scope. ``public_url``: scheme and authority as senders know them."""
+def read_heading(scope: Scope, origin: str, fresh_trace_id: str) -> Heading:
+    """Read an ASGI scope. ``origin``: scheme and authority as senders know them."""
     raw = scope["headers"]
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
     first = dict(reversed(headers))  # of a header that came twice, the first value
     size = len(b"".join(itertools.chain.from_iterable(raw)))
     path: str = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
     query: str = scope["query_string"].decode("latin-1")
-    origin = public_url or f"{scope.get('scheme', 'http')}://{first.get('host', '')}"
     length = first.get("content-length", "")
     return Heading(
         headers=tuple(headers),

@@ -52,7 +52,7 @@ Judged = Arrival | Lesson | Answer
 
 
 class Receiver:
-    """The endpoint. ``clock``: ms since the epoch. ``public_url``: as senders know this server.
+    """The endpoint. ``clock``: ms since the epoch. ``origin``: as senders know this server.
 
     ``may_learn``: whether a source that has a secret was opened for one that a handshake says.
     """
@@ -65,8 +65,8 @@ class Receiver:
         key: CredentialKey,
         health: Health,
         in_flight: body.InFlight,
+        origin: str,
         pace: body.Pace = body.PACE,
-        public_url: str | None = None,
         may_learn: Callable[[str], bool] = lambda _source: False,
         keys: PublishedKeys | None = None,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
@@ -81,7 +81,7 @@ class Receiver:
         self._later: set[asyncio.Task[None]] = set()  # requests that wait for a published key
         self._in_flight = in_flight
         self._pace = pace
-        self._public_url = public_url
+        self._origin = origin
         self._clock = clock
         self._log = logger.bind()  # a lazy logger finds itself anew at every call: 5 us
         self._shed = Shed()
@@ -238,7 +238,7 @@ class Receiver:
 
     def _admitted(self, scope: Scope, visit: Visit) -> Source | Answer:
         """The request's source, or what can be said before the body is read."""
-        visit.heading = heading = read_heading(scope, self._public_url, visit.trace_id)
+        visit.heading = heading = read_heading(scope, self._origin, visit.trace_id)
         visit.trace_id = heading.trace_id
         source = visit.entrance.source
         if source is None:

@@ -88,7 +88,7 @@ class Reception:
             health=self.health,
             in_flight=self._in_flight,
             pace=Pace(settings.body_timeout_seconds, settings.body_rate),
-            public_url=settings.public_url,
+            origin=settings.origin,
             keys=self._keys,
         )
         self.edge = Edge(

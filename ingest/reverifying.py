@@ -15,6 +15,7 @@ from ingest.config.model import Config, Source
 from ingest.credentials import CredentialKey
 from ingest.errors import BrokerUnavailable, RowRejected
 from ingest.events import Accepted, Arrival
+from ingest.origin import moved
 from ingest.rejection import RejectedState
 from ingest.restoring import restored, unrestored
 from ingest.store import Database
@@ -50,7 +51,8 @@ class Reverifying:
     """Verifies with one configuration (learned secrets included).
 
     ``publish`` gets the ids of new events after their commit; where it fails, the scheduler does it
-    within seconds. ``fetch`` waits for the keys that a provider publishes.
+    within seconds. ``fetch`` waits for the keys that a provider publishes. ``origin``: as senders
+    know the receiver; it may have been mended since.
     """
 
     def __init__(
@@ -60,12 +62,14 @@ class Reverifying:
         key: CredentialKey,
         publish: Callable[[Sequence[str]], None],
         fetch: Callable[[NeedsKey], KeySet],
+        origin: str,
     ) -> None:
         self._database = database
         self._sources: Mapping[str, Source] = config.sources
         self._key = key
         self._publish = publish
         self._fetch = fetch
+        self._origin = origin
         self._published = True  # while the broker answers: to wait for it each time takes seconds
 
     def run(self, wanted: Wanted, tally: Tally, *, after_id: str = "", until_id: str) -> bool:
@@ -116,7 +120,7 @@ class Reverifying:
         source = self._sources.get(kept.source)
         if source is None:
             return UNKNOWN_SOURCE
-        request = _as_sent(kept, source, self._key)
+        request = _as_sent(kept, source, self._key, self._origin)
         verdict = self._again(source, request, kept.received_at)
         if isinstance(verdict, Verified):
             return _arrival(source, kept, verdict, store.moment(self._database))
@@ -141,8 +145,8 @@ def _judged(source: Source, request: Request, at: int, keys: KeySet) -> Verified
     return verify(provider, request, secrets, at, options=options, keys=keys)
 
 
-def _as_sent(kept: WholeRejected, source: Source, key: CredentialKey) -> Request:
-    request = Request(kept.method, kept.url, kept.headers, kept.body)
+def _as_sent(kept: WholeRejected, source: Source, key: CredentialKey, origin: str) -> Request:
+    request = Request(kept.method, moved(kept.url, origin), kept.headers, kept.body)
     return restored(request, source.provider, source.secrets, key)
 
 

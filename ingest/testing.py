@@ -28,6 +28,7 @@ from ingest.samples import Sample, sample, samples
 from ingest.signing import (
     Composed,
     Credential,
+    check_signable,
     compose,
     example_credential,
     public_text,
@@ -121,6 +122,7 @@ def make_webhook(
     name = source or provider
     moment = time.time_ns() // 1_000_000 if now is None else now
     url = f"{public_url}/in/{name}"
+    check_signable(entry, options)
     composed = _composed(entry, event, body, url, moment)
     credential, proving = _credential(entry, secret)
     request = sign(entry, composed.draft, credential, moment, options=options)

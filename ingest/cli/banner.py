@@ -10,9 +10,9 @@ from typing import Any
 from ingest import __version__
 from ingest.cli import output
 from ingest.cli.console import LOOPBACK
-from ingest.cli.readiness import origin
 from ingest.cli.redis_server import PrivateRedis
 from ingest.config.settings import masked
+from ingest.origin import origin
 from ingest.samples import samples
 
 

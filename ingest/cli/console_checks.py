@@ -6,7 +6,7 @@ import httpx
 
 from ingest.cli.console import LOOPBACK
 from ingest.cli.findings import Finding, ok, warn
-from ingest.cli.readiness import origin
+from ingest.origin import origin
 
 _SECONDS = 2.0
 _NAME = "console"

@@ -3,21 +3,10 @@
 import asyncio
 
 from ingest.cli.exits import CommandFailed
+from ingest.origin import reachable
 
 _READY_SECONDS = 60.0
 _ANSWER_SECONDS = 5.0
-_UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  compared, not bound
-
-
-def reachable(host: str) -> str:
-    """The address at which a server that listens on ``host`` is reached from this machine."""
-    return _UNSPECIFIED.get(host, host)
-
-
-def origin(host: str, port: int | str) -> str:
-    """``http://host:port`` of a server here, IPv6 in brackets."""
-    address = reachable(host)
-    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
 async def wait_ready(name: str, host: str, port: int) -> None:

@@ -29,7 +29,12 @@ def reverified(only: str | None, wanted: Wanted) -> Tally:
     ):
         config = with_learned(config, Vault(key).by_source(live(database)))
         run = Reverifying(
-            database, config, key, lambda ids: publish_events(broker, ids), keys.fetch
+            database,
+            config,
+            key,
+            lambda ids: publish_events(broker, ids),
+            keys.fetch,
+            settings.origin,
         )
         if only is not None:
             run.one(get_rejected(database, only), tally)

@@ -9,10 +9,10 @@ from ingest.cli.exits import CommandFailed, Exit
 from ingest.cli.key_pairs import make_pair, private_keys
 from ingest.cli.located_config import located_config
 from ingest.cli.posting import Parcel, post
-from ingest.cli.readiness import origin
 from ingest.config.mistakes import did_you_mean
 from ingest.config.model import Config, Source
 from ingest.config.settings import Settings
+from ingest.origin import origin
 from ingest.samples import Sample, providers, samples
 from ingest.signing import Unsignable
 from ingest.simulator.senders import Sender, sender_of

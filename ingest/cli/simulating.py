@@ -12,9 +12,9 @@ from ingest.cli.key_pairs import private_keys
 from ingest.cli.located import located_settings
 from ingest.cli.located_config import located_config
 from ingest.cli.playing import Played, Player
-from ingest.cli.readiness import origin
 from ingest.config.mistakes import did_you_mean
 from ingest.config.settings import Settings, running_pipeline
+from ingest.origin import origin
 from ingest.simulator.days import NEEDS, can_play
 from ingest.simulator.plan import Wanted, mixed_up, plan
 from ingest.simulator.planned import Day
@@ -74,7 +74,7 @@ def _cast(settings: Settings, names: Sequence[str], now: int) -> Cast:
             raise CommandFailed(f"there is no source {name!r}; {did_you_mean(name, known)}",
                                 Exit.USAGE)  # fmt: skip
     wanted = {name: source for name, source in known.items() if not names or name in names}
-    address = settings.public_url or origin(settings.host, settings.port)
+    address = settings.origin
     keys = private_keys(settings.data)
     senders, left_out = senders_of(wanted, lambda name: f"{address}/in/{name}", now, keys)
     left_out |= mixed_up(senders, now)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from ingest.addresses import Network
 from ingest.config.durations import parse_duration, parse_size
 from ingest.config.mistakes import Mistakes, did_you_mean
+from ingest.origin import origin
 
 PREFIX = "HOOKKEEPER_"
 #: Known, and read elsewhere: ingest/failpoints.py, for crash tests.
@@ -59,6 +60,11 @@ class Settings:
     body_rate: int
     connections_per_address: int
     trusted_proxies: tuple[Network, ...]
+
+    @property
+    def origin(self) -> str:
+        """Scheme and address by which senders know the receiver."""
+        return self.public_url or origin(self.host, self.port)
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.describe().items())
@@ -266,7 +272,7 @@ SETTINGS: tuple[Setting, ...] = (
         "public_url",
         "URL",
         None,
-        "Address that senders use, where it differs from what the receiver sees.",
+        "Address that senders use, and what providers that sign URLs sign; unset: http://HOST:PORT.",
         _url(("http", "https"), "https://hooks.example.com"),
     ),
     Setting(

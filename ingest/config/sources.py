@@ -45,6 +45,7 @@ def read_source(
         return None
     _check_unproved(read, provider, table, mistakes)
     _check_secrets(read, provider, secrets, table, mistakes)
+    _check_options(read, provider, table, mistakes)
     return Source(
         name=name,
         provider=provider,
@@ -162,6 +163,15 @@ def _check_secrets(
         if not usable(provider, secret.value):
             form = form_of(provider)
             mistakes.add(table, "secrets", f"{secret.name} is not {form}, as {provider.slug}'s are")
+
+
+def _check_options(read: SourceTable, provider: Provider, table: str, mistakes: Mistakes) -> None:
+    """A misspelt option would be missing, and what it proves or answers with it."""
+    if provider.evidence == "custom" and not provider.options:
+        return  # a scheme of one's own reads what it names, and need not say which
+    for name in read.options.keys() - provider.options.keys():
+        hint = did_you_mean(name, provider.options) if provider.options else "it has none"
+        mistakes.add(f"{table}.options", name, f"is no option of {provider.slug}; {hint}")
 
 
 def _keeping(read: SourceTable, table: str, mistakes: Mistakes) -> Keeping | None:

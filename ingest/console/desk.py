@@ -69,6 +69,11 @@ class Desk:
         return self._settings.public_url
 
     @property
+    def origin(self) -> str:
+        """By which the receiver takes senders to know it, said or not."""
+        return self._settings.origin
+
+    @property
     def loaded(self) -> Loaded:
         """The configuration and what the handler modules hold, as they are now."""
         return self._snapshot.current

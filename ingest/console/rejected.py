@@ -143,6 +143,7 @@ def reverify(desk: Desk, asked: Reverify) -> Reverified:
             desk.key,
             lambda ids: publish_events(desk.broker, ids),
             keys.fetch,
+            desk.origin,
         )
         more = _reverify(run, desk, asked.body, tally)
     return Reverified(

@@ -157,8 +157,8 @@ class Entry(BaseModel):
     future_seconds: int | None = Field(default=None, ge=0)
     event_type: Template | None = None
     event_id: Template | None = None
-    #: Whether ``event_id`` names what several events tell of (a payment, a message), so that it
-    #: counts only together with the body.
+    #: Whether ``event_id`` names what several events tell of (a payment, a message), or the first
+    #: item of a batch, which may come again with others: it counts only together with the body.
     id_repeats: bool = False
 
     #: What a 2xx must look like for this provider; None: Hookkeeper's own answer.

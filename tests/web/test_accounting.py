@@ -269,6 +269,7 @@ def receiver_with(writer: Refusing, settings: Settings, pace: body.Pace = body.P
         key=CredentialKey(bytes(32)),
         health=Health(writer, Disk([settings.config_path.parent], 0)),
         in_flight=body.InFlight(1000),
+        origin=settings.origin,
         pace=pace,
     )
 

@@ -63,7 +63,9 @@ def reverified(
     published: list[str] = []
     tally = Tally()
     key = load_key(settings.key_file)
-    run = Reverifying(database, config, key, published.extend, lambda _needs: NO_KEYS)
+    run = Reverifying(
+        database, config, key, published.extend, lambda _needs: NO_KEYS, settings.origin
+    )
     while run.run(wanted or Wanted(), tally, until_id=LAST_ID):
         pass
     return tally, published

@@ -91,7 +91,9 @@ def reverified(settings: Settings, database: Database) -> tuple[Tally, list[str]
     tally = Tally()
     with WaitedKeys(allow=LOOPBACK) as keys:
         credentials = load_key(settings.key_file)
-        run = Reverifying(database, config, credentials, published.extend, keys.fetch)
+        run = Reverifying(
+            database, config, credentials, published.extend, keys.fetch, settings.origin
+        )
         run.run(Wanted(), tally, until_id=BEHIND_ALL)
     return tally, published
 

@@ -22,10 +22,10 @@ max_body = "25MiB"
 dedupe = "provider"
 dedupe_window = "14d"
 retention = "1w"
-options = { team = "payments" }
 
 [sources.acme]
 secrets = ["env:SECRET"]
+options = { team = "payments" }
 [sources.acme.scheme]
 family = "hmac"
 header = "X-Signature"
@@ -76,13 +76,13 @@ def test_a_source_is_read_with_its_provider_and_secrets(whole: Config) -> None:
     assert github.max_body == 26_214_400
     assert github.dedupe_window_ms == 14 * 86_400_000
     assert github.retention_days == 7
-    assert github.options == {"team": "payments"}
 
 
 def test_a_signature_can_be_described_in_the_file_alone(whole: Config) -> None:
     acme = whole.sources["acme"].provider
     assert (acme.slug, acme.family, acme.header) == ("acme", "hmac", ("X-Signature",))
     assert acme.algorithm == "sha512"
+    assert whole.sources["acme"].options == {"team": "payments"}
 
 
 def test_a_source_that_proves_nothing_can_be_asked_for_and_needs_no_secret(whole: Config) -> None:

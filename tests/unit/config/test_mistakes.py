@@ -73,6 +73,11 @@ def test_all_mistakes_of_a_file_are_reported_together(folder: Folder) -> None:
         (SOURCE + 'dedupe_window = "1h"', "dedupe_window: is shorter than the 3d in which github"),
         (SOURCE + 'dedupe = "body"\ndedupe_window = "0s"', 'must be more than "0s"'),
         (SOURCE + "options = { a = 1 }", "options.a: expected text in quotes"),
+        (SOURCE + 'options = { a = "1" }', "a: is no option of github; it has none"),
+        (
+            SOURCE.replace("github", "meta") + 'options = { verify_tokn = "x" }',
+            '[sources.meta.options] verify_tokn: is no option of meta; did you mean "verify_',
+        ),
         (DESTINATION + "timeout = 15", 'timeout: expected a duration such as "15s"'),
         (DESTINATION + 'timeout = "0s"', 'timeout: expected more than "0s" and at most "5m"'),
         (DESTINATION + 'timeout = "1h"', 'timeout: expected more than "0s" and at most "5m"'),

@@ -14,6 +14,14 @@ from tests.unit.verify.formulas import read_formulas
 FORMULAS = read_formulas()
 #: Two events of one thing, as the providers send them, shortened.
 EVENTS: dict[str, tuple[object, object]] = {
+    "akeneo": (
+        {"events": [{"action": "product.updated", "event_id": "e1"}]},
+        {"events": [{"action": "product.updated", "event_id": "e1"}, {"event_id": "e2"}]},
+    ),
+    "clickup": (
+        {"event": "taskUpdated", "webhook_id": "w", "history_items": [{"id": "1"}]},
+        {"event": "taskUpdated", "webhook_id": "w", "history_items": [{"id": "1"}, {"id": "2"}]},
+    ),
     "courier": (
         {"type": "message:updated", "data": {"id": "1-6a", "status": "SENT"}},
         {"type": "message:updated", "data": {"id": "1-6a", "status": "OPENED"}},
@@ -24,14 +32,30 @@ EVENTS: dict[str, tuple[object, object]] = {
         {"event": "recipient-completed", "retryCount": 0,
          "data": {"envelopeId": "e1", "recipientId": "2"}},
     ),
+    "fastspring": (  # what it could not deliver comes again, together with what is new
+        {"events": [{"type": "order.completed", "id": "e1"}]},
+        {"events": [{"type": "order.completed", "id": "e1"}, {"id": "e2"}]},
+    ),
+    "mailtrap": (
+        {"events": [{"event": "open", "event_id": "e1"}]},
+        {"events": [{"event": "open", "event_id": "e1"}, {"event": "click", "event_id": "e2"}]},
+    ),
     "mongodb_atlas": ({"id": "5f", "status": "OPEN"}, {"id": "5f", "status": "CLOSED"}),
     "onfido": (
         {"payload": {"action": "check.completed", "object": {"id": "c1", "completed": "10:00"}}},
         {"payload": {"action": "check.completed", "object": {"id": "c1", "completed": "11:30"}}},
     ),
+    "quickbooks": (
+        [{"id": "e1", "type": "qbo.customer.created.v1"}],
+        [{"id": "e1", "type": "qbo.customer.created.v1"}, {"id": "e2", "type": "qbo.x"}],
+    ),
     "retell": (
         {"event": "transcript_updated", "call": {"call_id": "c1", "transcript": "Hi"}},
         {"event": "transcript_updated", "call": {"call_id": "c1", "transcript": "Hi. Yes?"}},
+    ),
+    "unit": (
+        {"data": [{"id": "1", "type": "customer.created"}]},
+        {"data": [{"id": "1", "type": "customer.created"}, {"id": "2", "type": "account.created"}]},
     ),
 }  # fmt: skip
 
