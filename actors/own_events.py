@@ -33,6 +33,7 @@ def own_event(
         body_sha256=hashlib.sha256(body).digest(),
         trace_id=os.urandom(16).hex(),
         secret_name=None,
+        type_signed=None,  # nothing was signed, and nobody else can have said it
         dedupe_key=key,
         dedupe_expires_at=None if key is None else now + for_ms,
     )

@@ -72,6 +72,10 @@ class Event:
     credential values in ``headers`` and ``query`` are keyed digests. ``type`` is "" where the
     provider names none. ``generation`` is 0 at first delivery and grows with every replay.
     ``handler`` is the name of the handler that this one was given to, "" elsewhere.
+
+    ``type_signed``: whether the signature covers all that the type was taken from, so that only
+    the sender can have said it. None where that is not known: Hookkeeper's own events, which no
+    request brought, and what was stored before migration 0008.
     """
 
     id: str
@@ -86,6 +90,7 @@ class Event:
     trace_id: str
     generation: int = 0
     handler: str = ""
+    type_signed: bool | None = None
 
     @cached_property
     def _json(self) -> Any:
@@ -119,6 +124,7 @@ class Arrival(NamedTuple):
     body_sha256: bytes
     trace_id: str
     secret_name: str | None
+    type_signed: bool | None
     dedupe_key: bytes | None
     dedupe_expires_at: int | None
 

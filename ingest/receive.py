@@ -342,6 +342,7 @@ class Receiver:
             body_sha256=digest,
             trace_id=visit.trace_id,
             secret_name=verified.secret_name,
+            type_signed=verified.type_signed,
             dedupe_key=key,
             dedupe_expires_at=None if key is None else visit.now + source.dedupe_window_ms,
         )

@@ -170,6 +170,7 @@ def _arrival(source: Source, kept: WholeRejected, verified: Verified, now: int) 
         body_sha256=kept.body_sha256,
         trace_id=kept.trace_id,
         secret_name=verified.secret_name,
+        type_signed=verified.type_signed,
         dedupe_key=key,
         dedupe_expires_at=None if key is None else now + source.dedupe_window_ms,
     )

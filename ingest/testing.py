@@ -188,4 +188,5 @@ def _event(entry: Provider, source: str, request: Request, verified: Verified, n
         content_type=request.header("content-type") or "",
         body=request.body,
         trace_id=uuid.uuid4().hex,
+        type_signed=verified.type_signed,
     )

@@ -44,7 +44,7 @@ def tell(found: Story) -> None:
     facts = {
         "event": event.id,
         "source": event.source,
-        "type": event.type or "(none)",
+        "type": _type(event),
         "provider's id": event.provider_event_id or "(none)",
         "received": output.moment(event.received_at),
         "content type": event.content_type or "(none)",
@@ -62,6 +62,15 @@ def tell(found: Story) -> None:
         _tell_delivery(told)
     print()
     print(preview(event.body))
+
+
+def _type(event: StoredEvent) -> str:
+    """The event's type, and whether somebody other than the sender may have said it."""
+    if not event.type:
+        return "(none)"
+    if event.type_signed is False and event.secret_name is not None:
+        return f"{event.type} (not signed: what proved the request does not cover all of it)"
+    return event.type
 
 
 def _tell_delivery(told: Told) -> None:

@@ -31,6 +31,10 @@ class EventItem(Answer):
     conflicts: int = Field(description="How often its signed id came with another body.")
     trace_id: str
     secret_name: str | None = Field(description="Which secret proved it; never its value.")
+    type_signed: bool | None = Field(
+        description="Whether the signature covers all that the type was taken from, so that only "
+        "the sender can have said it; null where that is not known."
+    )
 
 
 class EventDetail(EventItem):

@@ -16,6 +16,10 @@ from ingest.export.schema import FIELDS, Field, Type
 from ingest.filters import Dataset
 from ingest.store.export_rows import ExportRow
 
+#: How the databases give a boolean (SQLite: 0 and 1), and how CSV spells it.
+_BOOLEANS = {None: None, False: False, True: True}
+_BOOLEAN_WORDS = {None: None, False: "false", True: "true"}
+
 
 class Format(enum.StrEnum):
     """Also the ending of a file's name."""
@@ -100,7 +104,10 @@ class CsvWriter:
     def _record(self, row: ExportRow) -> list[Any]:
         cells: dict[str, Any] = {}
         for field, value in zip(self._fields, row, strict=True):
-            cells.update(_spell(field, value))
+            if field.type is Type.BOOLEAN:
+                cells[field.name] = _BOOLEAN_WORDS[value]
+            else:
+                cells.update(_spell(field, value))
         return list(cells.values())
 
     def _put(self, records: Sequence[list[str]] | Iterator[list[Any]]) -> None:
@@ -123,6 +130,8 @@ def _spell(field: Field, value: Any) -> Mapping[str, Any]:
         return _body(value)
     if field.type is Type.DIGEST:
         return {field.name: value.hex()}
+    if field.type is Type.BOOLEAN:
+        return {field.name: _BOOLEANS[value]}
     return {field.name: value}
 
 

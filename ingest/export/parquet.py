@@ -16,6 +16,7 @@ _TYPES = {
     Type.TEXT: pa.string(),
     Type.JSON: pa.string(),
     Type.INTEGER: pa.int64(),
+    Type.BOOLEAN: pa.bool_(),
     Type.TIME: pa.timestamp("ms", tz="UTC"),
     Type.DIGEST: pa.binary(32),
     Type.BODY: pa.binary(),
@@ -66,7 +67,7 @@ class ParquetWriter:
         for field, values in zip(self._fields, zip(*rows, strict=True), strict=True):
             if field is SOURCE:
                 continue
-            column = pa.array(values, _TYPES[field.type])
+            column = _array(field, values)
             yield column
             if field.type is Type.BODY:
                 yield _text(column)
@@ -87,6 +88,13 @@ def arrow_schema(dataset: Dataset) -> Any:
 def _arrow_field(field: Field) -> Any:
     description = {"description": field.meaning}
     return pa.field(field.name, _TYPES[field.type], field.nullable, metadata=description)
+
+
+def _array(field: Field, values: Sequence[Any]) -> Any:
+    """Give a column's values their type; SQLite's own booleans are numbers."""
+    if field.type is Type.BOOLEAN:
+        values = [None if value is None else bool(value) for value in values]
+    return pa.array(values, _TYPES[field.type])
 
 
 def _text(bodies: Any) -> Any:

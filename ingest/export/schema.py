@@ -1,7 +1,9 @@
 """What an exported row has: the columns of each data set, with their meaning. The documentation.
 
 Every format writes these columns, in this order, under these names. A change that a reader would
-notice raises ``SCHEMA_VERSION``, which stands in every manifest.
+notice raises ``SCHEMA_VERSION``, which stands in every manifest. A new column that may be null goes
+behind all others and raises nothing, as a new version begins an archive anew: read by name, older
+files lack it (DuckDB: ``union_by_name``).
 
 * Parquet: times are timestamps in milliseconds, UTC; ``source`` and ``day`` are only in the path,
   as Hive has it; bytes are binary, and ``body_text`` is the body where it is UTF-8, else null.
@@ -26,6 +28,7 @@ class Type(enum.StrEnum):
     TEXT = "text"
     INTEGER = "integer"
     TIME = "time"
+    BOOLEAN = "boolean"
     JSON = "json"
     DIGEST = "digest"
     BODY = "body"
@@ -62,6 +65,12 @@ _EVENTS = (
     Field("content_type", Type.TEXT, "the body's declared type"),
     Field("body_sha256", Type.DIGEST, "SHA-256 of the body"),
     Field("body", Type.BODY, "the body, byte for byte as received"),
+    Field(
+        "type_signed",
+        Type.BOOLEAN,
+        "whether the signature covers all that the type was taken from; null: not known",
+        nullable=True,
+    ),
 )
 
 _DELIVERIES = (

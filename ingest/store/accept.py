@@ -36,7 +36,10 @@ _INSERT_KEYS = BulkInsert(
 )
 _INSERT_EVENTS = BulkInsert(
     events,
-    ("id", "source", "type", "provider_event_id", "received_at", "trace_id", "secret_name"),
+    (
+        *("id", "source", "type", "provider_event_id", "received_at", "trace_id", "secret_name"),
+        "type_signed",
+    ),
     fixed={
         "state": f"'{EventState.STORED}'",
         "stored_at": "{now}",
@@ -160,6 +163,7 @@ def _event_row(arrival: Arrival) -> tuple[Any, ...]:
         arrival.received_at,
         arrival.trace_id,
         arrival.secret_name,
+        arrival.type_signed,
     )
     _refuse_nul(row)
     return row

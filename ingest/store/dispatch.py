@@ -133,6 +133,7 @@ def _heading_of(row: AnyRow) -> Event:
         body=b"",
         trace_id=row.trace_id,
         generation=row.generation,
+        type_signed=row.type_signed,
     )
 
 

@@ -21,6 +21,7 @@ HEAD_COLUMNS = (
     events.c.received_at,
     events.c.trace_id,
     events.c.generation,
+    events.c.type_signed,
 )
 
 #: Everything an ``Event`` needs, body included.
@@ -88,6 +89,7 @@ def event_from(row: AnyRow, generation: int | None = None) -> Event:
         body=row.body,
         trace_id=row.trace_id,
         generation=row.generation if generation is None else generation,
+        type_signed=row.type_signed,
     )
 
 

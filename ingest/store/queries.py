@@ -42,6 +42,7 @@ class EventRow:
     conflicts: int
     trace_id: str
     secret_name: str | None
+    type_signed: bool | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -34,7 +35,7 @@ from ingest.events import TERMINAL, AttemptOutcome, DeliveryState, DestinationKi
 
 #: The newest migration. ``open_database`` refuses an older database, and a newer one where that
 #: does not go with this code (``compatibility.py``).
-REVISION = "0007"
+REVISION = "0008"
 
 #: A row of any selection; its columns are its attributes.
 AnyRow = Row[*tuple[Any, ...]]
@@ -90,6 +91,8 @@ events = Table(
     Column("conflicts", Integer, nullable=False, server_default="0"),
     Column("trace_id", Text, nullable=False),
     Column("secret_name", Text),
+    # Whether the signature covers what the type was taken from; NULL: not known (``Event``).
+    Column("type_signed", Boolean),
     one_of("state", EventState),
     CheckConstraint("(state = 'stored') = (wake_at IS NOT NULL)", name="wake"),
     CheckConstraint("state = 'stored' OR matched IS NOT NULL", name="matched"),

@@ -116,12 +116,12 @@ def _history(words: _Words, history: History, finished: int, body: bytes | None)
     branches = " ".join(f"WHEN {number} THEN '{name}'" for number, name in enumerate(SOURCES))
     event, delivery = words.uuid(at, "a"), words.uuid(at, "b")
     yield f"""INSERT INTO events (id, source, type, provider_event_id, state, received_at,
-        stored_at, dispatched_at, matched, matched_generation, trace_id, secret_name)
+        stored_at, dispatched_at, matched, matched_generation, trace_id, secret_name, type_signed)
         SELECT {event}, CASE n * 7919 % 16 {branches} ELSE '{BUSY}' END,
         CASE n % 5 WHEN 0 THEN 'issues.opened' ELSE 'push' END, {words.uuid(at, "0")},
         CASE WHEN {unmatched} THEN 'unmatched' ELSE 'dispatched' END, {at}, {at}, {at} + 20,
         CASE WHEN NOT {unmatched} AND n >= {events - finished} THEN 1 ELSE 0 END, 0,
-        '0af7651916cd43dd8448eb211c80319c', 'file:secret' FROM {everything}"""
+        '0af7651916cd43dd8448eb211c80319c', 'file:secret', false FROM {everything}"""
     yield _payloads(words, event, everything, body)
     yield f"""INSERT INTO dedupe (key, event_id, body_sha256, seen_at, expires_at)
         SELECT {words.key}, {event}, {words.blob(_SHA)}, {at}, {at} + {DEDUPE_MS}

@@ -216,6 +216,7 @@ def arrival(source: str, type_: str, body: bytes) -> Arrival:
         body_sha256=hashlib.sha256(body).digest(),
         trace_id="0af7651916cd43dd8448eb211c80319c",
         secret_name=None,
+        type_signed=False,
         dedupe_key=None,
         dedupe_expires_at=None,
     )

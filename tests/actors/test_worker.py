@@ -53,6 +53,22 @@ async def asynchronous(event: Event) -> None:
     assert not any(ledger.violations(rig.database).values())
 
 
+def test_a_handler_knows_whether_only_the_sender_can_have_said_the_type(sqlite_rig: Rig) -> None:
+    rig = sqlite_rig
+    rig.handlers("""
+@on("github", name="careful")
+def careful(event: Event) -> None:
+    note("doubted" if event.type_signed is False else "believed", event)
+""")
+    event_id = rig.store()
+
+    with rig.worker() as broker:
+        publish_deliveries(broker, rig.dispatch(event_id))
+        rig.wait_for(event_id, SUCCEEDED)
+
+    assert [id_ for id_, _ in rig.notes("doubted")] == [event_id]
+
+
 def test_a_thread_is_busy_as_long_as_its_message(sqlite_rig: Rig) -> None:
     rig = sqlite_rig
     rig.handlers("""

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,6 +122,32 @@ def test_an_event_names_the_secret_that_proved_it(folder: Folder) -> None:
     shown = folder.run("events", "show", arrival.event_id).out
 
     assert "proved by      env:GITHUB_WEBHOOK_SECRET\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        (
+            {"type_signed": False},
+            "push (not signed: what proved the request does not cover all of it)",
+        ),
+        ({"type_signed": True}, "push"),
+        ({"type_signed": None}, "push"),
+        ({"type_signed": False, "secret_name": None}, "push"),
+        ({"type_signed": False, "type": ""}, "(none)"),
+    ],
+    ids=str,
+)
+def test_a_type_that_anybody_may_have_written_is_shown_so(
+    folder: Folder, changes: dict[str, Any], shown: str
+) -> None:
+    arrival = making.arrival(**changes)
+    making.accepted(folder.database, arrival)
+
+    assert f"\ntype           {shown}\n" in folder.run("events", "show", arrival.event_id).out
+    told = folder.run("events", "show", arrival.event_id, "--json").json
+    (listed,) = folder.run("events", "list", "--json").json
+    assert told["event"]["type_signed"] is listed["type_signed"] is changes["type_signed"]
 
 
 def test_what_is_out_of_the_ordinary_is_noted_in_the_list(folder: Folder) -> None:

@@ -57,6 +57,18 @@ async def test_an_event_is_shown_without_its_body(console: Console) -> None:
     assert "body" not in shown
 
 
+@pytest.mark.parametrize("said", [True, False, None])
+async def test_an_event_says_whether_its_type_is_signed(
+    console: Console, *, said: bool | None
+) -> None:
+    (event,) = making.stored(console.database, type_signed=said)
+
+    shown = await console.get(f"events/{event.id}")
+    (listed,) = (await console.get("events"))["items"]
+
+    assert shown["type_signed"] is listed["type_signed"] is said
+
+
 async def test_a_body_is_downloaded_byte_for_byte_and_never_shown(console: Console) -> None:
     """A sender wrote it: a browser must neither guess its type nor render it."""
     body = b'<script>alert(1)</script>\x00\xff\r\n{"a": 1.0}'

@@ -33,6 +33,7 @@ def past(database: Database) -> list[Event]:
             type=("push", "invoice.paid", "issues.opened", "issues")[number % 4],
             received_at=NOON - day * making.DAY_MS + number * 1_000,
             body=BODIES[number % 4],
+            type_signed=(False, True, None)[number % 3],
         )
     ]
 

@@ -14,7 +14,7 @@ from tests.store import making
 Rows = list[tuple[Any, ...]]
 
 _COMMON = "id, source, type, provider_event_id, state, received_at, dispatched_at, generation"
-_MORE = "duplicates, conflicts, trace_id, secret_name, query, content_type"
+_MORE = "duplicates, conflicts, trace_id, secret_name, type_signed, query, content_type"
 _TIMES = "epoch_ms(received_at), epoch_ms(dispatched_at)"
 
 

@@ -1,7 +1,9 @@
 """Exports into a directory, read back by DuckDB: what is there is what the store has, once."""
 
 import base64
+import csv
 import hashlib
+import io
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,24 @@ def _texts(body: bytes) -> tuple[str, str, str]:
     if body == BODIES[2]:
         return "", base64.b64encode(body).decode(), digest
     return body.decode(), "", digest
+
+
+@pytest.mark.usefixtures("past")
+def test_whether_the_type_is_signed_is_spelled_alike_whatever_the_database(
+    database: Database, place: Path
+) -> None:
+    """SQLite's own words are 0 and 1; and nothing stands behind what was added last."""
+    export(database, place, format_=Format.JSONL)
+    export(database, place, format_=Format.CSV)
+
+    ends = {line.rpartition(b",")[2] for line in _bytes(place, Format.JSONL).splitlines()}
+    assert ends == {b'"type_signed":%b}' % word for word in (b"true", b"false", b"null")}
+    records = csv.reader(io.StringIO(_bytes(place, Format.CSV).decode(), newline=""))
+    assert {record[-1] for record in records} == {"type_signed", "true", "false", ""}
+
+
+def _bytes(place: Path, format_: Format) -> bytes:
+    return b"".join(path.read_bytes() for path in place.rglob(f"*.{format_}"))
 
 
 @pytest.mark.usefixtures("past")

@@ -56,6 +56,7 @@ def arrival(body: bytes = BODY, *, key: bytes | None = None, **changes: Any) -> 
         body_sha256=hashlib.sha256(body).digest(),
         trace_id="0af7651916cd43dd8448eb211c80319c",
         secret_name="env:GITHUB_WEBHOOK_SECRET",
+        type_signed=False,  # GitHub says it in a header
         dedupe_key=key,
         dedupe_expires_at=None if key is None else now_ms() + 7 * DAY_MS,
     )

@@ -9,7 +9,7 @@ import pytest
 
 from ingest.errors import RowRejected
 from ingest.events import Accepted, EventState
-from ingest.store import Database, queries
+from ingest.store import Database, dispatch, queries
 from ingest.store.accept import PUBLISH_GRACE_MS, accept
 from tests.store.making import (
     BODY,
@@ -60,6 +60,21 @@ def test_everything_about_a_request_is_kept(database: Database) -> None:
     assert kept.state is EventState.STORED
     sha = one(database, "SELECT body_sha256 FROM payloads")
     assert bytes(sha) == hashlib.sha256(BODY).digest()
+
+
+@pytest.mark.parametrize("said", [(True, False, None), (None, None), (True,)], ids=str)
+def test_whether_a_type_is_signed_is_kept_for_all_who_look(
+    database: Database, said: tuple[bool | None, ...]
+) -> None:
+    """One statement for all of them; SQLite's own booleans would be 0 and 1."""
+    made = [arrival(type_signed=one_said) for one_said in said]
+    accepted(database, *made)
+    ids = [each.event_id for each in made]
+    assert [queries.get_event(database, id_).type_signed for id_ in ids] == list(said)
+    listed = {row.id: row.type_signed for row in queries.list_events(database)}
+    to_route = {event.id: event.type_signed for event in dispatch.undispatched(database, ids)}
+    for id_, one_said in zip(ids, said, strict=True):
+        assert listed[id_] is to_route[id_] is one_said
 
 
 def test_a_new_event_wakes_by_itself_if_its_publishing_is_lost(database: Database) -> None:

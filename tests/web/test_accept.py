@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from ingest.config.settings import Settings
+from ingest.testing import make_webhook
 from tests.waiting import wait_until_async
 from tests.web.rig import (
+    CONFIG,
+    SECRET,
     count_events,
     github_headers,
     make_settings,
@@ -36,6 +39,37 @@ async def test_an_accepted_event_is_in_the_database_before_the_sender_hears_of_i
     assert (event.source, event.type, event.provider_event_id) == ("github", "issues.opened", "d-1")
     assert event.body == body
     assert event.content_type == "application/json"
+
+
+async def test_a_type_that_the_signature_does_not_cover_is_marked(
+    tmp_path: Path, database_url: str
+) -> None:
+    """Whoever replays a signed body can write another type into GitHub's header beside it."""
+    settings = make_settings(tmp_path, database_url)
+    stripe = '\n[sources.stripe]\nprovider = "stripe"\nsecrets = ["env:GITHUB_WEBHOOK_SECRET"]\n'
+    settings.config_path.write_text(CONFIG + stripe)
+    body = b'{"ref":"refs/heads/main"}'
+    replayed = github_headers(body, event="release", delivery="d-2")
+    paid = make_webhook("stripe", "invoice.paid", secret=SECRET, public_url="http://hooks.test")
+    posts = [
+        ("/in/github", body, github_headers(body)),
+        ("/in/github", body, replayed),
+        ("/in/stripe", paid.body, dict(paid.headers)),
+        ("/in/open", b"{}", {}),
+    ]
+    kept = []
+    async with receiving(settings) as client:
+        for path, content, headers in posts:
+            answer = await client.post(path, content=content, headers=headers)
+            assert answer.is_success, answer.text
+            kept.append(answer.json()["id"])
+    events = [stored(database_url, event_id) for event_id in kept]
+    assert [(event.type, event.type_signed) for event in events] == [
+        ("push", False),
+        ("release", False),
+        ("invoice.paid", True),
+        ("", False),
+    ]
 
 
 async def test_real_github_payloads_are_kept_byte_for_byte(settings: Settings) -> None:

@@ -78,6 +78,7 @@ async def test_the_event_that_is_kept_is_the_one_that_was_made(settings: Setting
     assert event.type == made.event.type == "issues.opened"
     assert event.provider_event_id == made.event.provider_event_id
     assert (event.body, event.content_type) == (made.event.body, made.event.content_type)
+    assert event.type_signed is made.event.type_signed is False
     assert set(made.event.headers) <= set(event.headers)
 
 

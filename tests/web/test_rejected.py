@@ -110,6 +110,7 @@ async def test_a_mended_secret_releases_what_it_turned_away(
     (event_id,) = published
     event = stored(settings.database_url, event_id)
     assert (event.source, event.type, event.body) == ("github", "push", BODY)
+    assert event.type_signed is False, "as it would have been at its receipt"
     assert event.received_at == before[-1].received_at, "the time of receipt, not of release"
     rows = list_rejected(database, Wanted(state=RejectedState.RELEASED))
     assert {row.released_event_id for row in rows} == {event_id}

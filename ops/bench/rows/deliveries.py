@@ -214,6 +214,7 @@ def _arrival() -> Arrival:
         body_sha256=hashlib.sha256(event.body).digest(),
         trace_id=event_id.replace("-", ""),
         secret_name="file:secret",
+        type_signed=False,
         dedupe_key=None,
         dedupe_expires_at=None,
     )

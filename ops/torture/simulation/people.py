@@ -71,6 +71,7 @@ def _arrival(world: "World", one: Sent, change: bytes) -> Arrival:
         body_sha256=hashlib.sha256(body).digest(),
         trace_id="0af7651916cd43dd8448eb211c80319c",
         secret_name=None,
+        type_signed=False,
         dedupe_key=one.key,
         dedupe_expires_at=world.time.wall + 30 * DAY_MS,
     )

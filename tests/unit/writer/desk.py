@@ -49,6 +49,7 @@ def arrival(body: bytes = b"{}", *, key: bytes | None = None) -> Arrival:
         body_sha256=hashlib.sha256(body).digest(),
         trace_id="0" * 32,
         secret_name=None,
+        type_signed=False,
         dedupe_key=None if key is None else hashlib.sha256(key).digest(),
         dedupe_expires_at=None if key is None else now + 60_000,
     )
