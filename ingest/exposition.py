@@ -207,7 +207,11 @@ def _process_exists(identity: str) -> bool:
 
 
 def _write_sum(target: Path, sources: Iterable[Path], *, newest: bool) -> None:
-    """Sum the values of the same key (buckets are stored one by one), or keep the newest."""
+    """Sum the values of the same key (buckets are stored one by one), or keep the newest.
+
+    A word of the dead is no newer than now: one whose clock was an hour ahead would else be
+    believed for an hour, whatever the living say (found by ops/torture).
+    """
     from prometheus_client.mmap_dict import MmapedDict  # noqa: PLC0415 - see prepare
 
     totals: dict[str, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
@@ -223,8 +227,9 @@ def _write_sum(target: Path, sources: Iterable[Path], *, newest: bool) -> None:
     # Written in full first: a memory-mapped hole on a full disk is a SIGBUS, this is an OSError.
     target.write_bytes(bytes(8 + sum(len(key.encode()) + 32 for key in totals)))
     merged = MmapedDict(str(target))  # type: ignore[no-untyped-call]  # the library has no annotation there
+    now = time.time()
     for key, (value, timestamp) in totals.items():
-        merged.write_value(key, value, timestamp)  # type: ignore[no-untyped-call]  # the library has no annotation there
+        merged.write_value(key, value, min(timestamp, now))  # type: ignore[no-untyped-call]  # the library has no annotation there
     merged.close()  # type: ignore[no-untyped-call]  # the library has no annotation there
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
@@ -160,6 +161,22 @@ def test_the_newest_word_about_the_database_survives_its_speaker(
     nursery.kill(second)
     assert samples(directory)[DEPTH] == 3
     nursery.kill(first)
+    assert samples(directory)[DEPTH] == 3
+
+
+def test_the_dead_are_not_believed_because_their_clock_was_ahead(
+    directory: Path, nursery: Nursery
+) -> None:
+    """A scheduler one hour ahead dies, and what it counted last would stand for that hour."""
+    dead = nursery.start(directory, 7)
+    nursery.kill(dead)
+    for path in directory.glob(f"gauge_mostrecent_{dead}-*.db"):
+        file = MmapedDict(str(path))  # type: ignore[no-untyped-call]  # the library has no annotation there
+        for key, value, said_at, _ in MmapedDict.read_all_values_from_file(path):  # type: ignore[no-untyped-call]  # the same
+            file.write_value(key, value, said_at + 3_600)  # type: ignore[no-untyped-call]  # the same
+        file.close()  # type: ignore[no-untyped-call]  # the same
+    assert samples(directory)[DEPTH] == 7, "nobody knows better"
+    nursery.start(directory, 3)
     assert samples(directory)[DEPTH] == 3
 
 
