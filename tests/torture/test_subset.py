@@ -15,7 +15,7 @@ pytestmark = pytest.mark.live
 ALL = catalogue.read()
 FAULTS = catalogue.possible(ALL)
 #: Many share a trial: most of a trial's time is its beginning and its end.
-CHOICE = plan.Choice(plan.chosen(FAULTS, ()), together=18, each=False, brief=True)
+CHOICE = plan.Choice(plan.chosen(FAULTS, ()), together=12, each=False, brief=True)
 
 
 def test_nothing_is_left_out_but_what_has_to_be_mounted() -> None:
