@@ -29,11 +29,14 @@ class SlowSenders:
     Each in a moment of its own, as senders that know nothing of each other: 500 bytes at once are
     a stall of the receiver's loop, not slowness.
 
-    ``ended`` counts, by kind, those that the server has closed; ``again``: they come once more. A
-    context manager.
+    ``ended`` counts, by kind, those that the server has closed; ``again``: they come once more.
+    ``over_seconds``: in which they come first, evenly, so that they do not all time out in one
+    moment. A context manager.
     """
 
-    def __init__(self, port: int, number: int, *, again: bool = False) -> None:
+    def __init__(
+        self, port: int, number: int, *, again: bool = False, over_seconds: float = 0.0
+    ) -> None:
         self._port = port
         self._again = again
         self.ended: Counter[str] = Counter()
@@ -42,9 +45,10 @@ class SlowSenders:
         self._open: dict[socket.socket, str] = {}
         self._count = count()
         self._due: list[tuple[float, int, socket.socket]] = []  # a heap of who sends a byte next
-        for kind in KINDS:
-            for _ in range(number):
+        for _ in range(number):
+            for kind in KINDS:
                 self._begin(kind)
+            self._stop.wait(over_seconds / number)
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> Self:
