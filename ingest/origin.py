@@ -4,8 +4,6 @@ Never by the Host header: whoever sends a request writes it, and a genuine reque
 of the same account would hold here, too.
 """
 
-from urllib.parse import urlsplit, urlunsplit
-
 _UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  compared, not bound
 
 
@@ -21,6 +19,8 @@ def origin(host: str, port: int | str) -> str:
 
 
 def moved(url: str, to: str) -> str:
-    """The same URL at another origin (``https://hooks.example.com``)."""
-    scheme, authority, *rest = urlsplit(to)[:2] + urlsplit(url)[2:]
-    return urlunsplit((scheme, authority, *rest))
+    """The same URL at another origin (``https://hooks.example.com``); the rest stays as it came.
+
+    By no parser: what one tidies is no longer what was signed.
+    """
+    return to + "/" + url.partition("://")[2].partition("/")[2]

@@ -169,7 +169,7 @@ def _check_options(read: SourceTable, provider: Provider, table: str, mistakes: 
     """A misspelt option would be missing, and what it proves or answers with it."""
     if provider.evidence == "custom" and not provider.options:
         return  # a scheme of one's own reads what it names, and need not say which
-    for name in read.options.keys() - provider.options.keys():
+    for name in sorted(read.options.keys() - provider.options.keys()):
         hint = did_you_mean(name, provider.options) if provider.options else "it has none"
         mistakes.add(f"{table}.options", name, f"is no option of {provider.slug}; {hint}")
 

@@ -91,7 +91,8 @@ def test_a_server_is_reached_where_it_listens(host: str, address: str) -> None:
     assert origin(host, 80) == address
 
 
-def test_a_url_that_moves_keeps_its_path_and_its_query() -> None:
-    assert (
-        moved("http://127.0.0.1:1/in/a?b=c%20d", "https://x.test") == "https://x.test/in/a?b=c%20d"
-    )
+@pytest.mark.parametrize(
+    "rest", ["/in/a", "/in/a?b=c%20d", "//in/a?b=https://x.test/", "/in/a?", "/in/a#b?c"]
+)
+def test_a_url_that_moves_keeps_the_rest_byte_for_byte(rest: str) -> None:
+    assert moved(f"http://127.0.0.1:1{rest}", "https://hooks.test") == f"https://hooks.test{rest}"
