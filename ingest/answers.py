@@ -87,6 +87,9 @@ def handshake(reply: Response) -> Answer:
 
 def unproved(provider: Provider, reason: Reason) -> Answer:
     """401, or what makes this provider see a failure. Says the kind of mistake, no more."""
+    if provider.failure_body is not None:
+        said = provider.failure_body.encode()
+        return Answer(Outcome.REJECTED, provider.failure_status, said, (), reason.value)
     message = _UNPROVED.get(reason, "The signature does not match any secret of this source.")
     return rejected(provider.failure_status, reason.value, message)
 

@@ -326,7 +326,14 @@ class Receiver:
         entrance, heading = visit.entrance, visit.heading
         visit.event_id = str(uuid_utils.uuid7())
         visit.event_type = verified.event_type
-        visit.wanted = acknowledgement(source.provider, request)
+        visit.wanted = acknowledgement(
+            source.provider,
+            request,
+            options=source.options,
+            secrets=source.secrets,
+            proving=verified.secret_name,
+            now=visit.now,
+        )
         digest = hashlib.sha256(request.body).digest()
         key = dedupe_key(source.name, source.provider, verified, digest, source.dedupe)
         return Arrival(

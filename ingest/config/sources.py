@@ -12,6 +12,7 @@ from ingest.config.model import DEFAULT_DEDUPE_WINDOW_MS, Source
 from ingest.config.references import References
 from ingest.config.schema import RejectedTable, SecretEntry, SourceTable, note, read_table
 from ingest.rejection import Keeping
+from ingest.verify.handshakes.signed_success import REPLY_KEY, private_key
 from ingest.verify.provider import Provider, custom_provider
 from ingest.verify.request import Secret
 from ingest.verify.usable import form_of, usable
@@ -45,7 +46,8 @@ def read_source(
         return None
     _check_unproved(read, provider, table, mistakes)
     _check_secrets(read, provider, secrets, table, mistakes)
-    _check_options(read, provider, table, mistakes)
+    options = _options(read, table, references, mistakes)
+    _check_options(read, provider, options, table, mistakes)
     return Source(
         name=name,
         provider=provider,
@@ -54,7 +56,7 @@ def read_source(
         dedupe=read.dedupe,
         dedupe_window_ms=_dedupe_window(read, provider, table, mistakes),
         retention_days=read.retention,
-        options=MappingProxyType(dict(read.options)),
+        options=MappingProxyType(options),
         rejected=_keeping(read, table, mistakes),
         rate_limit=read.rate_limit,
     )
@@ -165,13 +167,42 @@ def _check_secrets(
             mistakes.add(table, "secrets", f"{secret.name} is not {form}, as {provider.slug}'s are")
 
 
-def _check_options(read: SourceTable, provider: Provider, table: str, mistakes: Mistakes) -> None:
+def _options(
+    read: SourceTable, table: str, references: References, mistakes: Mistakes
+) -> dict[str, str]:
+    """The options; of those that name a variable or a file, what stands there."""
+    options = {}
+    for name, value in read.options.items():
+        options[name] = value
+        if value.startswith(("env:", "file:")):
+            try:
+                options[name] = references.read(value).decode()
+            except ValueError as error:
+                mistakes.add(f"{table}.options", name, str(error))
+    return options
+
+
+def _check_options(
+    read: SourceTable,
+    provider: Provider,
+    options: Mapping[str, str],
+    table: str,
+    mistakes: Mistakes,
+) -> None:
     """A misspelt option would be missing, and what it proves or answers with it."""
-    if provider.evidence == "custom" and not provider.options:
-        return  # a scheme of one's own reads what it names, and need not say which
-    for name in sorted(read.options.keys() - provider.options.keys()):
+    table = f"{table}.options"
+    told = provider.options or provider.evidence != "custom"
+    # A scheme of one's own reads what it names, and need not say which options those are.
+    for name in sorted(options.keys() - provider.options.keys()) if told else ():
         hint = did_you_mean(name, provider.options) if provider.options else "it has none"
-        mistakes.add(f"{table}.options", name, f"is no option of {provider.slug}; {hint}")
+        mistakes.add(table, name, f"is no option of {provider.slug}; {hint}")
+    fetched = provider.key_source.options if provider.key_source and not read.secrets else ()
+    for name in (*provider.needed_options, *fetched):
+        if not options.get(name):
+            meaning = provider.options.get(name, "the address of the keys is made of it")
+            mistakes.add_missing(table, name, f"is missing: {meaning}")
+    if REPLY_KEY in options and private_key(options[REPLY_KEY]) is None:
+        mistakes.add(table, REPLY_KEY, "is no private RSA key, neither PEM nor Base64 of PKCS #8")
 
 
 def _keeping(read: SourceTable, table: str, mistakes: Mistakes) -> Keeping | None:

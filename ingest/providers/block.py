@@ -30,5 +30,8 @@ def _lines(provider: Provider, source: str) -> Iterator[str]:
         yield f"{line}  # {proof.secret(provider)}"
     if provider.options:
         yield f"[sources.{source}.options]"
+    fetched = provider.key_source.options if provider.key_source else ()
+    needed = {*provider.needed_options, *(fetched if provider.knows_keys else ())}
     for name, meaning in provider.options.items():
-        yield f"# {name} = {json.dumps('...')}  # {meaning}"
+        mark = "" if name in needed else "# "
+        yield f"{mark}{name} = {json.dumps('...')}  # {meaning}"

@@ -26,6 +26,7 @@ from ingest.verify.words import (
     Encoding,
     Family,
     SecretFormat,
+    SuccessSigner,
     TimestampFormat,
 )
 
@@ -97,6 +98,8 @@ class Entry(BaseModel):
     setup: str = ""
     #: What ``[sources.x.options]`` may hold, each with its meaning.
     options: Mapping[str, str] = {}
+    #: Those of them without which a source proves nothing, or not who sent.
+    needed_options: Names = ()
     family: Family
 
     header: Names = ()
@@ -165,8 +168,12 @@ class Entry(BaseModel):
     success_status: Status | None = Field(default=None, ge=200, le=299)
     success_body: str | None = None
     success_headers: Mapping[str, str] = {}
+    #: Who signs that answer, where the provider wants it signed (``handshakes/signed_success.py``).
+    success_signer: SuccessSigner | None = None
     #: The status that tells this provider its signature was refused.
     failure_status: Status = Field(default=401, ge=400, le=599)
+    #: What is said with it, where that counts; None: Hookkeeper's own error, in JSON.
+    failure_body: str | None = None
     #: What the provider asks before it sends.
     handshakes: tuple[Handshake, ...] = ()
     #: Names, beside the usual ones, whose values must never be stored in the clear; lower-case.

@@ -53,6 +53,12 @@ class KeySource(BaseModel):
             raise ValueError("a request names the URL of the key, so hosts must pin it")
         return self
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options that the URL is made of."""
+        atoms = (Atom.parse(part) for part in _PART.findall(self.url or ""))
+        return tuple(atom.name for atom in atoms if atom.place == "option")
+
     def locate(self, reading: Reading) -> str | None:
         """The URL for this request; None where something that it is made of is absent."""
         if self.place is not None:

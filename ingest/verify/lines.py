@@ -128,8 +128,9 @@ def _handshake(
     if provider is None:
         return None
     options, secrets = read_config(provider, config)
-    told = config.get("now")
-    clock = _ms(told if isinstance(told, int | float) and 0 <= told <= _LAST_SECOND else now)
+    at = config.get("now")
+    clock = _ms(at if isinstance(at, int | float) and 0 <= at <= _LAST_SECOND else now)
+    told = {word: value for word, value in options.items() if isinstance(value, str)}
     keys = _keys(config)
     response = answer(provider, request, options, secrets, clock, keys=keys, assumed=True)
     if response is None and provider.success_body:  # no handshake, but an event with own words
@@ -137,7 +138,7 @@ def _handshake(
         if isinstance(verdict, Rejected):
             response = Response(provider.failure_status, (), b"")
         else:
-            response = acknowledgement(provider, request)
+            response = acknowledgement(provider, request, options=told, secrets=secrets, now=clock)
     return None if response is None else _shown(response)
 
 

@@ -40,13 +40,16 @@ _OF_ALL_WAYS: Final = frozenset(
         "credential_headers",
         "credential_query",
         "deadline_seconds",
+        "failure_body",
         "failure_status",
         "handshakes",
         "id_repeats",
+        "needed_options",
         "options",
         "retry_window_seconds",
         "success_body",
         "success_headers",
+        "success_signer",
         "success_status",
     }
 )

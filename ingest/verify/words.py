@@ -54,3 +54,5 @@ Builder = Literal[
     "unisender_go",
     "wecom",
 ]
+#: Makers of a signed acknowledgement: the functions of ``handshakes/signed_success.py``.
+SuccessSigner = Literal["alipay", "praxis"]

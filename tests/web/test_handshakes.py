@@ -121,7 +121,9 @@ async def test_xero_sends_its_intent_well_and_badly_signed(settings: Settings) -
                 "/in/xero", content=body, headers={"x-xero-signature": signature}
             )
             said.append((answer.status_code, answer.content))
-    assert said == [(200, b""), (401, b""), (401, b"")]
+        bare = await client.post("/in/xero", content=b'{"events":[{}]}')
+        said.append((bare.status_code, bare.content))
+    assert said == [(200, b""), (401, b""), (401, b""), (401, b"")]
     assert count_events(settings.database_url) == 0
 
 

@@ -1,6 +1,7 @@
 """What an entry says of its provider is what the receiver does: statuses, deadline, warning."""
 
 import base64
+import hashlib
 import json
 
 import pytest
@@ -64,7 +65,32 @@ async def test_an_unproved_request_is_answered_as_its_provider_wants(
         bare = await client.post("/in/it", content=b"{}")
     wanted = CATALOGUE[slug].failure_status
     assert (forged.status_code, bare.status_code) == (wanted, wanted)
-    assert bare.json()["error"]["code"] in ("missing_signature", "missing_signed_header")
+    if CATALOGUE[slug].failure_body is None:
+        assert bare.json()["error"]["code"] in ("missing_signature", "missing_signed_header")
+    else:
+        assert bare.text == CATALOGUE[slug].failure_body
+
+
+async def test_praxis_hears_an_answer_that_is_signed_with_the_secret_it_used(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any other is "an unrecognized format" to it, and the event comes again after 5 minutes."""
+    monkeypatch.setenv("OLD", "yesterday's")
+    monkeypatch.setenv("NEW", "today's")
+    source = '[sources.p]\nprovider = "praxis"\nsecrets = ["env:OLD", "env:NEW"]\n'
+    settings.config_path.write_text(source)
+    body = {"merchant_id": "m", "timestamp": 7, "version": "1.3", "transaction": {"tid": 1}}
+    signature = hashlib.sha384(b"m71today's").hexdigest()
+    async with receiving(settings) as client:
+        answers = [
+            await client.post("/in/p", json=body, headers={"gt-authentication": signature})
+            for _ in range(2)
+        ]
+    for answer in answers:  # the second is a duplicate
+        said = answer.json()
+        assert (answer.status_code, said["status"], said["version"]) == (200, 0, "1.3")
+        signed = f"0{said['timestamp']}today's".encode()
+        assert answer.headers["gt-authentication"] == hashlib.sha384(signed).hexdigest()
 
 
 async def test_answers_are_timed_against_what_the_provider_waits(settings: Settings) -> None:

@@ -52,10 +52,16 @@ class Condition:
         return (place.atoms[0].path[-1].encode(), self.text.encode())
 
     def fits(self, reading: Reading) -> bool:
-        """Whether the request has the form of this handshake."""
+        """Whether the request has the form of this handshake.
+
+        A GET that asks without the token of an option is refused like one with a wrong token; a
+        POST without it is an event.
+        """
         if self.kind == "absent":
             return not any(_is_there(atom, reading) for atom in self.place.atoms)
-        if self.wanted is not None and self.wanted.optional:
+        if self.wanted is not None and (
+            self.wanted.optional or (reading.request.method != "POST" and self.wanted.is_of_options)
+        ):
             return True
         value = self.place.read(reading)
         if not value:

@@ -99,6 +99,13 @@ class Reply:
         return any(isinstance(piece, Place) and piece.optional for piece in self.pieces)
 
     @property
+    def is_of_options(self) -> bool:
+        """Whether it is made of the source's options, and of nothing else."""
+        places = [piece for piece in self.pieces if isinstance(piece, Place)]
+        whole = len(places) == len(self.pieces)
+        return whole and all(atom.place == "option" for atom in self.atoms)
+
+    @property
     def atoms(self) -> frozenset[Atom]:
         """Every place that it may read."""
         places = [piece for piece in self.pieces if isinstance(piece, Place)]

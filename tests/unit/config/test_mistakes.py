@@ -145,7 +145,8 @@ def test_a_provider_that_signs_nothing_has_to_be_wanted(folder: Folder) -> None:
 
 
 def test_a_provider_whose_keys_are_published_needs_no_secret(folder: Folder) -> None:
-    assert folder.load('[sources.a]\nprovider = "aws_sns"\n').sources["a"].secrets == ()
+    given = '[sources.a]\nprovider = "aws_sns"\noptions = { topic_arn = "arn:aws:sns:x" }\n'
+    assert folder.load(given).sources["a"].secrets == ()
 
 
 def test_a_misspelt_provider_is_led_to_the_catalogue(folder: Folder) -> None:

@@ -1,9 +1,12 @@
 """Handshakes of a sender that has to know a token which the operator gave both sides."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from ingest.verify import load_catalogue
+from ingest.verify.handshakes.answering import answer
 from tests.unit.handshakes.asking import Asked, content_type
 
 META = Asked(
@@ -83,16 +86,29 @@ def test_a_source_without_the_token_knows_nobody(
 
 
 @pytest.mark.parametrize(("asked", "name", "status"), TOKENS)
-def test_a_question_without_a_token_is_none(asked: Asked, name: str, status: int) -> None:
+def test_a_question_without_a_token_is_refused_like_a_wrong_one(
+    asked: Asked, name: str, status: int
+) -> None:
     query = {key: value for key, value in asked.query.items() if key != name}
-    assert asked._replace(query=query).answer() is None, status
+    response = asked._replace(query=query).answer()
+    assert response is not None
+    assert (response.status, response.body) == (status, b"")
+
+
+def test_a_post_without_the_token_is_an_event() -> None:
+    body = {"challenge": "x", "type": "url_verification"}
+    options = {"verification_token": "right"}
+    assert Asked("lark", body=body, options=options, secrets=[b"key"]).answer() is None
 
 
 def test_a_token_that_is_said_twice_differently_is_none() -> None:
-    url = META.request.url + "&hub.verify_token=wrong"
-    asked = META._replace(query={})
-    assert asked.answer() is None
-    assert url.count("hub.verify_token") == 2
+    request = META.request
+    twice = replace(request, url=f"{request.url}&hub.verify_token=wrong")
+    meta = load_catalogue()["meta"]
+    assert answer(meta, request, META.options, (), None) == META.answer()
+    response = answer(meta, twice, META.options, (), None)
+    assert response is not None
+    assert (response.status, response.body) == (403, b"")
 
 
 def test_a_hub_may_be_held_to_a_topic_and_a_token() -> None:

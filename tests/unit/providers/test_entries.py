@@ -6,6 +6,7 @@ import tomllib
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from ingest.config.load import load_config
 from ingest.providers.block import block, variable
@@ -23,7 +24,9 @@ PROOFS = re.compile(
     r"secret|key|token|password|passcode|clientState|client id|salt|header|nothing is signed",
     re.IGNORECASE,
 )
-RSA = pem(generate_private_key(65537, 2048)).decode()
+KEY = generate_private_key(65537, 2048)
+RSA = pem(KEY).decode()
+REPLY_KEY = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 #: One of them is of the form that an entry's secrets have.
 SECRETS = (
     "user:a-password",
@@ -63,8 +66,9 @@ def test_every_option_of_a_block_may_be_uncommented(folder: Folder) -> None:
     for slug, each in CATALOGUE.items():
         if not each.options:
             continue
-        folder.write(re.sub(r"^# (?!secrets)", "", block(each, slug), flags=re.MULTILINE))
-        folder.environ = {variable(slug): secret_for(each)}
+        whole = re.sub(r"^# (?!secrets)", "", block(each, slug), flags=re.MULTILINE)
+        folder.write(whole.replace('reply_key = "..."', 'reply_key = "env:REPLY_KEY"'))
+        folder.environ = {variable(slug): secret_for(each), "REPLY_KEY": REPLY_KEY}
         config = load_config(folder.file, folder.environ, CATALOGUE)
         assert config.sources[slug].options.keys() == each.options.keys()
 
