@@ -103,7 +103,7 @@ def _tell(found: "Sheet") -> None:
         ("success", found.success),
         ("not proved", str(found.failure_status)),
         ("deadline", _seconds(found.deadline_seconds)),
-        ("sends again", _for(found.retry_window_seconds)),
+        ("sends again", _again(found)),
         ("try it", found.send or "only the provider can sign: send a test event from there"),
     )
 
@@ -131,7 +131,15 @@ def _seconds(seconds: float | None) -> str:
     return _UNKNOWN if seconds is None else f"{seconds:g} s"
 
 
-def _for(seconds: int | None) -> str:
+def _again(found: "Sheet") -> str:
     from ingest.config.durations import format_duration
 
-    return _UNKNOWN if seconds is None else f"for {format_duration(seconds * 1000)}"
+    if found.retries == 0:
+        return "never by itself: whoever wants an event again asks for it there"
+    if found.retry_waits_seconds:
+        waits = [format_duration(seconds * 1000) for seconds in found.retry_waits_seconds]
+        return f"after {', then '.join(waits)}"
+    times = "" if found.retries is None else f"{found.retries} times"
+    seconds = found.retry_window_seconds
+    window = "" if seconds is None else f"for {format_duration(seconds * 1000)}"
+    return ", ".join(filter(None, (times, window))) or _UNKNOWN

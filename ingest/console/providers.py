@@ -63,6 +63,8 @@ class ProviderDetail(Answer):
     failure_status: int
     deadline_seconds: float | None = Field(description="Null: not documented.")
     retry_window_seconds: int | None = Field(description="Null: not documented.")
+    retry_waits_seconds: list[int] = Field(description="Before each retry, where documented.")
+    retries: int | None = Field(description="How often it sends again. Null: not documented.")
     send: str | None = Field(description="Null: nobody but the provider can sign.")
 
 

@@ -30,6 +30,7 @@ class Sheet:
 
     ``address`` is what is pasted at the provider, ``source`` the block for hookkeeper.toml.
     ``tolerance_seconds`` on both sides of now. ``also``: its other ways to sign, each in a line.
+    ``retry_waits_seconds`` is () where only the number of ``retries`` is documented, or neither.
     ``send``: the command that tries it; None where nobody but the provider can ever sign.
     """
 
@@ -59,6 +60,8 @@ class Sheet:
     failure_status: int
     deadline_seconds: float | None
     retry_window_seconds: int | None
+    retry_waits_seconds: tuple[int, ...]
+    retries: int | None
     send: str | None
 
 
@@ -93,6 +96,8 @@ def sheet(provider: Provider, *, public_url: str | None = None, source: str = ""
         failure_status=provider.failure_status,
         deadline_seconds=provider.deadline_seconds,
         retry_window_seconds=provider.retry_window_seconds if documented else None,
+        retry_waits_seconds=provider.retry_waits_seconds,
+        retries=len(provider.retry_waits_seconds) or provider.retries,
         send=_send(provider, source),
     )
 

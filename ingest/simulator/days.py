@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Final
 
@@ -94,7 +95,7 @@ def _burst(stage: Stage, sender: Sender, at: float) -> list[Planned]:
 
 
 def _stale(stage: Stage, sender: Sender, at: float) -> list[Planned]:
-    reasons = frozenset({Reason.STALE_TIMESTAMP.value})
+    reasons = _heard(sender, {Reason.STALE_TIMESTAMP.value})
     return [
         replace(
             stage.event(Day.STALE, sender, at),
@@ -116,7 +117,7 @@ def _rotation(stage: Stage, sender: Sender, at: float) -> list[Planned]:
         replace(stage.event(Day.ROTATION, sender, at), credential=credential)
         for credential in sender.credentials
     ]
-    reasons = frozenset({Reason.EXPIRED_SECRET.value})
+    reasons = _heard(sender, {Reason.EXPIRED_SECRET.value})
     return live + [
         replace(
             stage.event(Day.ROTATION, sender, at),
@@ -131,18 +132,29 @@ def _rotation(stage: Stage, sender: Sender, at: float) -> list[Planned]:
 
 def _retries(stage: Stage, sender: Sender, at: float) -> list[Planned]:
     event = stage.event(Day.RETRIES, sender, at)
-    return [replace(event, lost=stage.rng.randint(1, 3))]
+    return [replace(event, lost=stage.rng.randint(1, min(3, len(event.waits))))]
 
 
 def _forged(stage: Stage, sender: Sender, at: float) -> list[Planned]:
     provider = sender.source.provider
     forged = replace(
-        stage.event(Day.FORGED, sender, at), expected=Expected.NEVER, reasons=REASONS, waits=()
+        stage.event(Day.FORGED, sender, at),
+        expected=Expected.NEVER,
+        reasons=_heard(sender, REASONS),
+        waits=(),
     )
     forge = stage.rng.choice([None, *forgeries(provider, stage.rng)])
     if forge is None:
         return [replace(forged, credential=stage.stranger(sender))]
     return [replace(forged, forge=forge)]
+
+
+def _heard(sender: Sender, reasons: AbstractSet[str]) -> frozenset[str]:
+    """The codes of a refusal as its sender hears them: only the status, where it wants no words."""
+    provider = sender.source.provider
+    if provider.failure_body is None:
+        return frozenset(reasons)
+    return frozenset({str(provider.failure_status)})
 
 
 def can_play(day: Day, sender: Sender) -> bool:
@@ -156,6 +168,8 @@ def can_play(day: Day, sender: Sender) -> bool:
             return len(sender.credentials) + len(sender.ended) > 1
         case Day.FORGED:
             return provider.family != "none"
+        case Day.RETRIES:
+            return bool(waits(provider, 1.0))
         case _:
             return True
 
@@ -175,5 +189,6 @@ SCENES: Final[Mapping[Day, Callable[[Stage, Sender, float], Sequence[Planned]]]]
 NEEDS: Final[Mapping[Day, str]] = {
     Day.STALE: "a source whose provider signs a time",
     Day.ROTATION: "a source with two secrets",
+    Day.RETRIES: "a source whose provider sends again by itself",
     Day.FORGED: "a source that proves something",
 }

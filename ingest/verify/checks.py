@@ -60,6 +60,7 @@ def check(provider: Entry) -> None:
     """Raise ValueError with what is wrong with an entry."""
     if provider.id_repeats and provider.event_id is None:
         raise ValueError("id_repeats needs event_id: which id does it speak of?")
+    _check_retries(provider)
     match provider.family:
         case "token" | "basic" | "none":
             _check_unsigned(provider)
@@ -67,6 +68,17 @@ def check(provider: Entry) -> None:
             _check_token(provider)
         case _:
             _check_signed(provider)
+
+
+def _check_retries(provider: Entry) -> None:
+    waits = provider.retry_waits_seconds
+    if waits and provider.retries is not None:
+        raise ValueError("retry_waits_seconds says how many retries there are; keep one of them")
+    if sum(waits) > provider.retry_window_seconds:
+        raise ValueError(
+            f"retry_waits_seconds take {sum(waits)} s, longer than retry_window_seconds: the last "
+            "retry would be a new event"
+        )
 
 
 def _refuse_stray(provider: Entry, words: frozenset[str]) -> None:

@@ -181,6 +181,10 @@ class Entry(BaseModel):
     credential_query: frozenset[str] = frozenset()
     #: How long the provider may send the same event again; duplicates are known at least as long.
     retry_window_seconds: Seconds = 259_200
+    #: How long it waits before each of them, from sending to sending, where that is documented.
+    retry_waits_seconds: tuple[Seconds, ...] = ()
+    #: How often it sends again by itself, where only that is documented; 0: only who is asked does.
+    retries: int | None = Field(default=None, ge=0)
     #: How long the provider waits for the answer; None where it is not documented.
     deadline_seconds: Duration | None = None
 

@@ -46,6 +46,8 @@ _OF_ALL_WAYS: Final = frozenset(
         "id_repeats",
         "needed_options",
         "options",
+        "retries",
+        "retry_waits_seconds",
         "retry_window_seconds",
         "success_body",
         "success_headers",

@@ -89,6 +89,20 @@ def test_what_nobody_documents_is_said_so_and_the_public_url_is_asked_for(tmp_pa
     assert "HOOKKEEPER_PUBLIC_URL" in done.err
 
 
+@pytest.mark.parametrize(
+    ("slug", "told"),
+    [
+        ("slack", "after 1s, then 1m, then 5m"),
+        ("shopify", "8 times, for 2d"),
+        ("stripe", "for 3d"),
+        ("github", "never by itself: whoever wants an event again asks for it there"),
+    ],
+)
+def test_how_a_provider_sends_again_is_said(tmp_path: Path, slug: str, told: str) -> None:
+    done = run(tmp_path, "providers", "show", slug)
+    assert f"sends again  {told}\n" in done.out
+
+
 def test_json_has_every_fact(tmp_path: Path) -> None:
     found = run(tmp_path, "providers", "show", "slack", "--source", "team", "--json").json
     assert found["address"].endswith("/in/team")

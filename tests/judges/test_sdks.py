@@ -8,6 +8,7 @@ from functools import cache
 
 import pytest
 
+from ingest.verify import load_catalogue
 from tests.judges.judging import (
     BODY_UNSIGNED,
     TIMELESS,
@@ -17,6 +18,9 @@ from tests.judges.judging import (
 )
 from tests.judges.messages import MESSAGES
 from tests.judges.panel import COMMANDS, Panel
+from tests.unit.verify.builders.published import PUBLISHED
+from tests.unit.verify.builders.test_constants import BOX
+from tests.unit.verify.test_vectors import SIGNATURES
 
 
 @cache
@@ -69,3 +73,19 @@ def test_every_sdk_that_was_installed_is_asked() -> None:
     verifying = _known("verify")
     assert len({sdk for _, sdk in verifying}) == 68
     assert len(_known("sign")) == 17
+
+
+def test_what_is_called_proven_was_proved_here_and_nothing_else() -> None:
+    """By an SDK above, by a vector whose judge was the provider's, or by what it publishes."""
+    judged = {
+        MESSAGES[sdk](1, 1, lambda signature: signature).provider
+        for what in ("verify", "sign")
+        for _, sdk in _known(what)
+    }
+    vectors = {
+        line["provider"] for line in SIGNATURES if line["kind"] in ("official", "sdk_judged")
+    }
+    constants = {sent.provider for sent in (*PUBLISHED, BOX)}
+    catalogue = load_catalogue()
+    proven = {slug for slug, entry in catalogue.items() if entry.evidence == "proven"}
+    assert proven == judged | constants | vectors

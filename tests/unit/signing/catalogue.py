@@ -51,7 +51,9 @@ def known(slug: str) -> Known:
     provider = load_catalogue()[slug]
     credential, secret = example_credential(provider)
     secrets = [Secret("env:S", secret)] if secret else []
-    options = {name: "example" for name in provider.options if name != "algorithm"}
+    # An algorithm is one of two words, and a key to answer with is no part of what is asked.
+    told = provider.options.keys() - {"algorithm", "reply_key"}
+    options = dict.fromkeys(sorted(told), "example")
     return Known(provider, credential, secrets, options)
 
 

@@ -18,6 +18,7 @@ SENDERS = [
     sender("livekit"),
     sender("none"),
 ]
+CATALOGUE = load_catalogue()
 
 
 def _planned(seed: int = 7, *days: Day, run: str = "a", events: int = 300) -> list[Planned]:
@@ -123,18 +124,35 @@ def test_a_rotation_uses_every_secret() -> None:
 
 
 def test_a_lost_answer_is_sent_again_by_the_providers_schedule() -> None:
+    names = set()
     for each in _planned(3, Day.RETRIES):
-        assert 1 <= each.lost <= 3 < len(each.waits)
+        assert 1 <= each.lost <= min(3, len(each.waits))
         assert each.expected in (Expected.ONCE, Expected.EACH)
+        names.add(each.sender.source.name)
+    assert "stripe" in names
+    assert names.isdisjoint({"github", "gitlab"}), "these never send again by themselves"
 
 
-def test_a_schedule_doubles_and_is_no_longer_than_the_window() -> None:
-    entry = load_catalogue()["github"]
-    steps = waits(entry, 63.0)
-    assert steps == (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-    assert sum(waits(entry, 1e9)) == pytest.approx(entry.retry_window_seconds)
-    assert deadline(entry) == 10.0
-    assert deadline(load_catalogue()["none"]) == 30.0
+def test_a_schedule_has_the_providers_own_steps() -> None:
+    """https://docs.slack.dev/apis/events-api: at once, after a minute, after five."""
+    assert waits(CATALOGUE["slack"], 1e9) == (1.0, 60.0, 300.0)
+    assert waits(CATALOGUE["slack"], 36.1) == pytest.approx((0.1, 6.0, 30.0))
+    assert waits(CATALOGUE["github"], 1e9) == ()
+
+
+def test_a_schedule_of_which_the_number_is_known_fills_the_window() -> None:
+    shopify = CATALOGUE["shopify"]
+    steps = waits(shopify, 1e9)
+    assert len(steps) == 8
+    assert sum(steps) == pytest.approx(shopify.retry_window_seconds)
+    assert list(steps) == sorted(steps)
+    assert steps[-1] > 20 * steps[0]
+
+
+def test_a_schedule_of_which_nothing_is_known_doubles() -> None:
+    assert waits(CATALOGUE["none"], 63.0) == pytest.approx((1.0, 2.0, 4.0, 8.0, 16.0, 32.0))
+    assert deadline(CATALOGUE["github"]) == 10.0
+    assert deadline(CATALOGUE["none"]) == 30.0
 
 
 def test_days_that_nobody_can_have_are_left_out() -> None:
@@ -151,6 +169,12 @@ def test_days_that_nobody_can_have_are_left_out() -> None:
                 run="a",
             )
         )
+
+
+def test_who_wants_no_words_with_a_refusal_hears_its_status_alone() -> None:
+    wanted = Wanted(seed=1, events=5, rate=10.0, days=(Day.FORGED,))
+    forged = list(plan([sender("xero")], wanted, start=NOW, run="a"))
+    assert {each.reasons for each in forged} == {frozenset({"401"})}
 
 
 def test_where_nothing_tells_a_repetition_each_is_accepted() -> None:

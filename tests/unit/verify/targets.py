@@ -1,5 +1,6 @@
 """Every entry that proves something, as a target: a genuine message, and how to forge one of it."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -7,7 +8,10 @@ from typing import Any
 
 from ingest.verify import Request, Secret, load_catalogue, verify
 from ingest.verify.key_set import NO_KEYS, KeySet, read_document
+from ingest.verify.key_source import KeySource
+from ingest.verify.provider import Provider
 from ingest.verify.request import Verified
+from tests.unit.verify import test_apple_chain
 from tests.unit.verify.builders.judging import NOW, Sent
 from tests.unit.verify.builders.test_senders import SENDERS as BUILT
 from tests.unit.verify.entries import credentials
@@ -43,6 +47,8 @@ class Target:
     whole_body: bool
     keys: KeySet = NO_KEYS
     options: Mapping[str, Any] | None = None
+    #: What judges in place of the catalogue's entry, where only that can be satisfied here.
+    stand_in: Provider | None = None
 
     def genuine(self) -> tuple[Request, str]:
         """The message as it was made, and its signature; "" where the body carries that."""
@@ -57,7 +63,7 @@ class Target:
     def takes(self, request: Request, secrets: tuple[Secret, ...] | None = None) -> bool:
         held = self.secrets if secrets is None else secrets
         options = self.options or {}
-        provider = load_catalogue()[self.slug]
+        provider = self.stand_in or load_catalogue()[self.slug]
         verdict = verify(provider, request, held, NOW * 1_000, options=options, keys=self.keys)
         return isinstance(verdict, Verified)
 
@@ -139,9 +145,24 @@ def _token(slug: str) -> Target:
     return Target(slug, forge, secrets, sender.binds_body, options=sender.options)
 
 
+def _chain(slug: str) -> Target:
+    """Apple's root is pinned by its fingerprint; one of our own stands in its place."""
+    pinned = KeySource(kind="x5c", root_sha256=test_apple_chain.PIN)
+    chain = (test_apple_chain.END, test_apple_chain.MIDDLE, test_apple_chain.ROOT)
+    request = test_apple_chain.signed_payload(test_apple_chain.END[1], *chain)
+    token = json.loads(request.body)["signedPayload"]
+
+    def forge(edit: Edit) -> Request:
+        return replace(request, body=json.dumps({"signedPayload": edit(token)}).encode())
+
+    ours = load_catalogue()[slug].model_copy(update={"key_source": pinned})
+    return Target(slug, forge, (), whole_body=False, stand_in=ours)
+
+
 _KINDS: Mapping[Callable[[str], Target], Iterable[str]] = {
     _digest: FACTS,
-    _built: [slug for slug in BUILT if slug != "moralis"],  # whose digests are constants
+    _built: BUILT,
+    _chain: ["apple_assn"],
     _credential: credentials.FORMS,
     _key_pair: KEY_PAIR_SENDERS,
     _token: TOKEN_SENDERS,

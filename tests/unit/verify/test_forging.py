@@ -119,3 +119,9 @@ def test_an_entry_that_proves_nothing_never_raises(texts: list[str], body: bytes
 
 def test_every_family_and_builder_is_a_target() -> None:
     assert {*get_args(Family), *get_args(Builder)} - {"none"} == set(targets())
+
+
+def test_every_entry_that_proves_something_is_a_target() -> None:
+    catalogue = load_catalogue()
+    proving = {slug for slug, entry in catalogue.items() if entry.family != "none"}
+    assert {target.slug for group in targets().values() for target in group} >= proving

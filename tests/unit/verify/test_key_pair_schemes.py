@@ -308,3 +308,12 @@ def test_a_topic_that_is_not_the_sources_is_refused_although_amazon_signed_it() 
         options = {"topic_arn": topic}
         verdict = verify(provider, asked, [], NOW, keys=given, options=options)
         assert isinstance(verdict, Verified) is proven
+
+
+def test_a_message_of_another_topic_asks_for_no_key() -> None:
+    """Else whoever invents certificates would use up what may be asked of Amazon."""
+    provider = load_catalogue()["aws_sns"]
+    options = {"topic_arn": "arn:aws:sns:us-east-1:2:t"}
+    verdict = verify(provider, request(genuine("aws_sns")), [], NOW, options=options)
+    assert isinstance(verdict, Rejected)
+    assert verdict.reason is Reason.BAD_SIGNATURE

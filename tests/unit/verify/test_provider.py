@@ -114,6 +114,8 @@ def test_standard_webhooks_under_other_header_names_is_three_words() -> None:
         ({**HMAC, "event_id": ["header:X-Id", "body:id"]}, "mixes signed and unsigned"),
         ({**HMAC, "failure_status": 200}, "greater than or equal to 400"),
         ({**HMAC, "success_status": 404}, "less than or equal to 299"),
+        ({**HMAC, "retries": 2, "retry_waits_seconds": [60, 60]}, "keep one of them"),
+        ({**HMAC, "retry_waits_seconds": [3600], "retry_window_seconds": 600}, "take 3600 s"),
         ({"family": "token"}, "name one of them"),
         ({"family": "token", "header": "A", "signature": "query:b"}, "name one of them"),
         ({"family": "token", "header": "A", "algorithm": "sha1"}, "means nothing"),

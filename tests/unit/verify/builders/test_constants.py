@@ -3,6 +3,7 @@
 import pytest
 
 from tests.unit.verify.builders.judging import NOW, Sent, base64ed, hashed, hexed
+from tests.unit.verify.builders.published import PUBLISHED
 
 #: box-node-sdk and boxsdk 10.18, tests of webhook validation.
 BOX = Sent(
@@ -157,13 +158,16 @@ def test_hubspots_url_counts_as_it_came_or_with_its_table_decoded() -> None:
     assert verdicts == [True, True, False]
 
 
-def test_hook0_falls_back_to_v0_only_without_v1() -> None:
-    """https://docs.rs/hook0-client: the constant of its tests."""
-    v0 = "v0=1b3d69df55f1e52f05224ba94a5162abeb17ef52cd7f4948c390f810d6a87e98"
-    header = {"X-Hook0-Signature": f"t=1636936200,{v0}"}
-    sent = Sent("hook0", b"hello !", header, "secret", now=1_636_936_200)
+@pytest.mark.parametrize("sent", PUBLISHED, ids=lambda sent: sent.provider)
+def test_what_is_published_holds_and_nothing_beside_it(sent: Sent) -> None:
     assert sent.holds()
-    with_both = f"t=1636936200,{v0},h=x,v1={hexed('secret', 'another')}"
-    assert not sent.but(headers={"X-Hook0-Signature": with_both, "x": "1"}).holds()
+    assert not sent.but(body=sent.body.replace(b"o", b"0", 1) + b" ").holds()
+    assert not sent.but(secret=f"{sent.secret}x").holds()
+
+
+def test_hook0_falls_back_to_v0_only_without_v1() -> None:
+    sent = next(one for one in PUBLISHED if one.provider == "hook0")
+    both = f"{sent.headers['X-Hook0-Signature']},h=x,v1={hexed('secret', 'another')}"
+    assert not sent.but(headers={"X-Hook0-Signature": both, "x": "1"}).holds()
     missing = hexed("secret", b"1636936200.x..hello !")
     assert not sent.but(headers={"X-Hook0-Signature": f"t=1636936200,h=x,v1={missing}"}).holds()
