@@ -1,6 +1,7 @@
 """A rolling restart: everything is new afterwards, and no sender noticed."""
 
 import http.client
+import json
 import signal
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import Up, running, starting
+from tests.live.load import SENDINGS
 from tests.pipeline import SECRET, github_headers
 from tests.waiting import wait_until
 
@@ -53,7 +55,8 @@ def pipeline(folder: Path, *, workers: int) -> Iterator[Up]:
 class Senders:
     """Post until told to stop, one on a connection of its own for each event, one on a kept one.
 
-    ``failed``: every answer that was no 202, and every connection that brought none.
+    Each event is sent a few times (``SENDINGS``). ``failed``: every answer that was no success, and
+    every connection that brought none.
     """
 
     def __init__(self, up: Up) -> None:
@@ -82,8 +85,10 @@ class Senders:
         count = 0
         while not self._stop.wait(0.05):
             count += 1
-            body = b'{"n": "%d of %d"}' % (count, number)
-            headers = {**github_headers(body), "Connection": "keep-alive" if kept else "close"}
+            delivery = f"{count // SENDINGS} of {number}"
+            body = json.dumps({"n": delivery}).encode()
+            headers = github_headers(body, delivery=delivery)
+            headers["Connection"] = "keep-alive" if kept else "close"
             try:
                 connection.request("POST", "/in/github", body, headers)
                 answer = connection.getresponse()
@@ -93,7 +98,7 @@ class Senders:
                 self.failed.append(repr(error))
                 connection.close()
                 continue
-            if answer.status == 202:
+            if answer.status in (200, 202):
                 self.accepted.append(said.decode().split('"')[3])
             else:
                 self.failed.append(f"{answer.status} {said.decode()}")
@@ -120,7 +125,7 @@ def test_a_restart_under_load_fails_no_request_and_replaces_every_process(tmp_pa
                 assert [len(up.pids(name)) for name in names] == [number + 1] * len(names)
         assert senders.failed == []
         accepted = set(senders.accepted)
-        assert len(senders.accepted) == len(accepted) > 100
+        assert len(senders.accepted) > len(accepted) > 100
         assert len(up.pids("redis")) == 1
         wait_until(lambda: accepted <= handled(up), timeout=60, describe="every event's handler")
         wait_until(
