@@ -75,6 +75,8 @@ def serve(workers: int, early: Started | None, *, inherited: int | None, ready: 
         else socket.socket(fileno=inherited)
     )
     bound = listener.getsockname()
+    if not settings.port:  # any free one: the application has to know which, spawned too
+        os.environ["HOOKKEEPER_PORT"] = str(bound[1])
     logger.info("receiver.listening", host=bound[0], port=bound[1])
     config = _configured(workers, early)
     if workers > 1:

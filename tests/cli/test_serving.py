@@ -1,15 +1,19 @@
 """How a receiver starts and stops: its early writer, and the connection just being accepted."""
 
 import asyncio
+import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 from uvicorn.lifespan.off import LifespanOff
 
 from ingest.cli.serving import Announcing
-from tests.cli.command import run
+from ingest.testing import make_webhook
+from tests.cli.command import argv, environ, run
 from tests.services.ports import free_port
 from tests.waiting import wait_until
 
@@ -52,6 +56,33 @@ def test_a_receiver_with_a_mistake_in_its_configuration_leaves_no_writer(tmp_pat
     assert done.code == 2
     assert 'did you mean "provider"?' in done.err
     wait_until(lambda: processes_in(tmp_path) == [], describe="no process in its folder")
+
+
+def test_a_receiver_on_any_free_port_knows_which_one_its_senders_sign(tmp_path: Path) -> None:
+    """Providers that sign URLs sign the port, too."""
+    (tmp_path / "hookkeeper.toml").write_text(
+        '[sources.calls]\nprovider = "twilio"\nsecrets = ["env:TOKEN"]\n'
+    )
+    token = "12345678901234567890123456789012"
+    settings = {"HOOKKEEPER_PORT": "0", "HOOKKEEPER_METRICS_PORT": "0", "TOKEN": token}
+    assert run(tmp_path, "migrate").code == 0
+    with subprocess.Popen(
+        argv("web"), cwd=tmp_path, env=environ(**settings), stdout=subprocess.PIPE
+    ) as web:
+        assert web.stdout is not None
+        port = next(
+            said["port"]
+            for said in map(json.loads, web.stdout)
+            if said["event"] == "receiver.listening"
+        )
+        call = make_webhook(
+            "twilio", secret=token, source="calls", public_url=f"http://127.0.0.1:{port}"
+        )
+        url = f"http://127.0.0.1:{port}{call.path}"
+        answer = httpx.post(url, content=call.body, headers=call.headers, timeout=30)
+        web.terminate()
+        web.stdout.read()
+    assert answer.status_code == 200, answer.text
 
 
 def processes_in(folder: Path) -> list[str]:
