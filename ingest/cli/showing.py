@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from ingest.cli import output
 from ingest.store import Database, queries
-from ingest.store.queries import AttemptRow, DeliveryRow, StoredEvent
+from ingest.store.queries import AttemptRow, ConflictRow, DeliveryRow, StoredEvent
 
 #: A preview on a terminal ends here; --body writes all of it.
 _PREVIEW_CHARACTERS = 4_000
+_CONFLICTS_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Story:
 
     event: StoredEvent
     deliveries: Sequence[Told]
+    conflicts: Sequence[ConflictRow] = ()
 
 
 def story(database: Database, prefix: str) -> Story:
@@ -34,7 +36,9 @@ def story(database: Database, prefix: str) -> Story:
     event = queries.get_event(database, prefix)
     deliveries = queries.list_deliveries(database, event_id=event.id)
     return Story(
-        event, [Told(each, queries.list_attempts(database, each.id)) for each in deliveries]
+        event,
+        [Told(each, queries.list_attempts(database, each.id)) for each in deliveries],
+        queries.list_conflicts(database, event.id),
     )
 
 
@@ -62,6 +66,12 @@ def tell(found: Story) -> None:
         _tell_delivery(told)
     print()
     print(preview(event.body))
+    for other in found.conflicts[:_CONFLICTS_SHOWN]:
+        at = output.moment(other.received_at)
+        print(f"\n{at} the same id came with another body, kept and not delivered:")
+        print(preview(other.body))
+    if len(found.conflicts) > _CONFLICTS_SHOWN:
+        print(f"\n... {len(found.conflicts)} other bodies in all; --json has them")
 
 
 def _type(event: StoredEvent) -> str:

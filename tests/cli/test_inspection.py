@@ -157,6 +157,23 @@ def test_what_is_out_of_the_ordinary_is_noted_in_the_list(folder: Folder) -> Non
     assert "duplicates 1, with another body 1" in folder.run("events", "list").out
 
 
+def test_what_came_under_the_same_id_with_another_body_is_shown_beside_the_first(
+    folder: Folder,
+) -> None:
+    key = making.key_of("delivery-1")
+    first = making.arrival(b'{"n":1}', key=key)
+    others = [making.arrival(b'{"n":%d}' % number, key=key) for number in range(2, 7)]
+    making.accepted(folder.database, first, *others)
+
+    shown = folder.run("events", "show", first.event_id).out
+    told = folder.run("events", "show", first.event_id, "--json").json
+
+    assert shown.count("the same id came with another body") == 3
+    assert '"n": 2' in shown
+    assert "5 other bodies in all" in shown
+    assert [one["body"] for one in told["conflicts"]] == [one.body.decode() for one in others]
+
+
 def test_an_event_is_found_by_the_start_of_its_id(folder: Folder) -> None:
     (event,) = making.stored(folder.database)
 
