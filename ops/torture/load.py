@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.verify import load_catalogue
-from ops.torture.senders import SOURCES, Letter, headers, write
+from ops.torture.senders import SOURCES, TIMED, Letter, headers, write
 from ops.torture.verdict import Answer
 
 _PATIENCE_SECONDS = 4.0  # for one answer
@@ -29,6 +29,8 @@ class Orders:
     """What to send. ``count``: so many events and no more; ``copies``: so many times each.
 
     ``rate`` is in events a second over all ``connections``; ``do`` makes poison of all of them.
+    ``late_seconds``: how long ago they were signed; then those of a source that signs the time are
+    nothing that may be acknowledged.
     """
 
     port: int
@@ -43,13 +45,17 @@ class Orders:
     size: int = 200
     again: float = 0.03  # the share that is sent again though it was acknowledged
     forged: float = 0.02
+    late_seconds: float = 0.0
     sources: tuple[str, ...] = SOURCES
 
 
 @dataclass(slots=True)
 class _Parcel:
+    """A letter. ``genuine``: it has to be acknowledged; ``forged``: by another secret."""
+
     letter: Letter
     genuine: bool = True
+    forged: bool = False
 
 
 class Senders:
@@ -89,18 +95,20 @@ class Senders:
                 return
             source = self._random.choice(orders.sources)
             letter = write(f"{orders.prefix}{number}", source, do=orders.do, size=orders.size)
+            stale = orders.late_seconds > 0 and source in TIMED
             for _ in range(orders.copies):
-                self._put(_Parcel(letter))
+                self._put(_Parcel(letter, genuine=not stale))
             if self._random.random() < orders.forged:
                 forged = write(f"forged-{orders.prefix}{number}", source)
-                self._queue.put_nowait(_Parcel(forged, genuine=False))
+                self._put(_Parcel(forged, genuine=False, forged=True))
 
     @property
     def _crowded(self) -> bool:
         return self._open > _HELD_BACK * self._orders.connections + self._orders.copies
 
     def _put(self, parcel: _Parcel) -> None:
-        self._open += 1
+        if parcel.genuine:
+            self._open += 1
         self._queue.put_nowait(parcel)
 
     async def _work(self) -> None:
@@ -139,7 +147,7 @@ class Senders:
     def _request(self, parcel: _Parcel, now: float) -> bytes:
         letter = parcel.letter
         provider = self._catalogue[letter.source]
-        made = headers(letter, provider, now, genuine=parcel.genuine)
+        made = headers(letter, provider, now - self._orders.late_seconds, genuine=not parcel.forged)
         lines = [f"POST /in/{letter.source} HTTP/1.1", "host: torture"]
         lines += [f"{name}: {value}" for name, value in made.items()]
         lines += [f"content-length: {len(letter.body)}", "", ""]

@@ -57,6 +57,7 @@ KINDS: Mapping[str, Callable[..., AbstractContextManager[None]]] = {
     "sink": sinks.answer,
     "traffic.herd": traffic.herd,
     "traffic.large": traffic.large,
+    "traffic.late": traffic.late,
     "traffic.slow_clients": traffic.slow_clients,
     "traffic.storm": traffic.storm,
 }

@@ -1,4 +1,4 @@
-"""Senders that overdo it: a herd, a storm of one event, large bodies, hundreds that say nothing."""
+"""Senders that overdo it: a herd, a storm, large bodies, hundreds that say nothing, late ones."""
 
 import contextlib
 import socket
@@ -32,6 +32,16 @@ def storm(stage: Stage, *, copies: int, connections: int) -> Iterator[None]:
 def large(stage: Stage, *, size: int, count: int) -> Iterator[None]:
     """Some events with large bodies."""
     sending = stage.send("large", rate=20.0, connections=4, count=count, size=size, again=0.0)
+    yield
+    sending.stop()
+
+
+@contextmanager
+def late(stage: Stage, *, hours: float) -> Iterator[None]:
+    """Some events that were signed so long ago; from many connections, so in no order."""
+    sending = stage.send(
+        "late", rate=20.0, connections=8, count=100, late_seconds=hours * 3_600, forged=0.0
+    )
     yield
     sending.stop()
 
