@@ -26,6 +26,9 @@ TEMPLATE = "migrated"
 _numbers = count(1)
 #: ``--hypothesis-profile nightly``: for the tests that try tests/examples.py's number of examples.
 settings.register_profile("nightly", max_examples=100_000, deadline=None)
+#: No example has a deadline: the first one may make a key, on two cores that others want, too.
+settings.register_profile("daily", deadline=None)
+settings.load_profile("daily")
 
 
 def pytest_configure() -> None:

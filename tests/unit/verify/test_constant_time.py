@@ -55,6 +55,7 @@ INNOCENT = {
     ("families/json_web_token.py", "key.algorithm in (None, token.algorithm)"),
     ("families/json_web_token.py", "token.algorithm not in provider.token_algorithms"),
     ("gate.py", "scope['path'] in self._public"),
+    ("handshakes/acknowledging.py", "one.name != proving"),
     ("handshakes/answering.py", "one.name != proving"),
     ("handshakes/answering.py", "request.method in handshake.method"),
     ("handshakes/configured.py", "name not in taken.values()"),
