@@ -40,6 +40,11 @@ def pytest_configure() -> None:
         del os.environ[name]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest file, or one process works on it alone at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/torture/test_subset.py"))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Reports travel between processes as UTF-8; what some tests log on purpose is none."""
