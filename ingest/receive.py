@@ -311,6 +311,7 @@ class Receiver:
             return answers.unavailable("not_confirmed", "This receiver confirms no subscriptions.")
         if reply.refusal is not None:
             visit.detail = reply.refusal.detail
+            visit.unproved = request, reply.refusal
         greeting = answers.handshake(reply)
         if reply.learned is None:
             return greeting

@@ -73,7 +73,8 @@ class Content:
         return not self.atoms.isdisjoint(_WHOLE_BODY)
 
     @cached_property
-    def _is_body(self) -> bool:
+    def is_body(self) -> bool:
+        """Whether it is the body, and nothing else."""
         return self.pieces == (Part("body"),)
 
     def render(self, reading: Reading, values: Mapping[str, str | None]) -> tuple[bytes, ...] | str:
@@ -82,7 +83,7 @@ class Content:
         ``values`` holds what was read for ``ts`` and ``id``. The secret belongs between the
         pieces: one piece where the template has no ``{secret}``.
         """
-        if self._is_body:
+        if self.is_body:
             return (reading.request.body,)
         done: list[bytes] = []
         parts: list[bytes] = []

@@ -126,6 +126,8 @@ class Entry(BaseModel):
     encoding: Encoding = "hex"
     content: Signed = Content.parse("{body}")
     builder: Builder | None = None
+    #: Places that ``builder`` signs as they are; of others it is not known.
+    signed_places: Annotated[tuple[Atom, ...], BeforeValidator(_atoms)] = ()
     #: False: what is signed leaves out the body or a part of it, and proves none of that.
     covers_body: bool = True
     secret_format: SecretFormat = "utf8"  # noqa: S105 -- a format, not a secret
@@ -195,6 +197,11 @@ class Entry(BaseModel):
         return name[:-1].lower() if name.endswith("*") else None
 
     @cached_property
+    def signs_challenges(self) -> bool:
+        """Whether a handshake lets anybody have some text signed."""
+        return any(handshake.signs for handshake in self.handshakes)
+
+    @cached_property
     def knows_keys(self) -> bool:
         """Whether the provider's own public keys prove its requests: no secret is needed."""
         own = self.key_source is not None or bool(self.published_keys)
@@ -214,6 +221,8 @@ class Entry(BaseModel):
 
     def _covers(self, atom: Atom) -> bool:
         """Whether what stands at a place can be changed by nobody but the sender."""
+        if atom in self.signed_places:
+            return True
         match atom.place:
             case "claim":
                 return True

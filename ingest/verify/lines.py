@@ -16,11 +16,14 @@ from ingest.verify.handshakes.answering import answer
 from ingest.verify.handshakes.configured import read_config
 from ingest.verify.handshakes.response import Response
 from ingest.verify.key_set import NO_KEYS, KeySet, read_document
+from ingest.verify.keys import PUBLIC_KEY_PREFIX
 from ingest.verify.provider import Provider
 from ingest.verify.request import Reason, Rejected, Request, Secret, Verified
 from ingest.verify.verification import verify
+from ingest.verify.web_tokens import SHARED
 
 _LAST_SECOND: Final = 253_402_300_799  # of the year 9999
+_KEY_PAIRS: Final = frozenset({"ed25519", "ecdsa", "rsa"})
 _SECRET_WORDS: Final = frozenset({"secret", "secrets", "public_key"})
 
 
@@ -60,10 +63,18 @@ class _Line(BaseModel):
             name, value = pair
             yield name, value
 
-    def secrets_given(self) -> list[Secret]:
-        """Collect every secret of the line."""
-        values = [self.secret, self.public_key, *(self.secrets or [])]
+    def secrets_given(self, provider: Provider) -> list[Secret]:
+        """Collect every secret of the line; a public key never stands for a shared one."""
+        values = [self.secret, *(self.secrets or [])]
+        if self.public_key is not None:
+            values += _public_key(provider, self.public_key)
         return [Secret("line", _utf8(value)) for value in values if value is not None]
+
+    def options_given(self, provider: Provider) -> dict[str, str]:
+        """The options that are text; ``public_key`` among them where the provider has it there."""
+        given = {word: text for word, text in (self.options or {}).items() if isinstance(text, str)}
+        own = "public_key" in provider.options and self.public_key is not None
+        return {"public_key": self.public_key or "", **given} if own else given
 
 
 def verify_line(line: object, catalogue: Mapping[str, Provider]) -> dict[str, Any]:
@@ -90,12 +101,26 @@ def verify_line(line: object, catalogue: Mapping[str, Provider]) -> dict[str, An
     verdict = verify(
         chosen,
         request,
-        parsed.secrets_given(),
+        parsed.secrets_given(chosen),
         _ms(parsed.now),
-        options={word: value for word, value in given.items() if isinstance(value, str)},
+        options=parsed.options_given(chosen),
         keys=_keys(given if "secret" not in chosen.content.atoms else _with_key(given, parsed)),
     )
     return _verdict(name, verdict)
+
+
+def _public_key(provider: Provider, text: str) -> list[str]:
+    """The key as a secret of this provider; [] where it proves nothing."""
+    if provider.family == "standard_webhooks":
+        marked = PUBLIC_KEY_PREFIX.decode()
+        return [marked + text.removeprefix(marked)]
+    return [text] if any(map(_takes_key, (provider, *provider.alternatives))) else []
+
+
+def _takes_key(way: Provider) -> bool:
+    if way.family == "jwt":
+        return SHARED.keys().isdisjoint(way.token_algorithms)
+    return way.family in _KEY_PAIRS
 
 
 def _with_key(options: Mapping[str, Any], line: _Line) -> Mapping[str, Any]:

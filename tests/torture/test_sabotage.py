@@ -8,16 +8,15 @@ from ops.torture.sabotage import PROTECTIONS, REVEALED_BY, VARIABLE
 pytestmark = pytest.mark.live
 
 FAULTS = catalogue.read()
-#: What each of them must break, and what it must not, for the trial to have shown it.
+#: What each of them must break for the trial to have shown it: one of these.
 BROKEN = {
-    "fencing": "sent more often than it failed",
-    "wake-ups": "never quiescent",
-    "fsync": "acknowledged and not stored",
-    "dedupe": "stored more than once",
-    "isolation": "given up although nothing is wrong with it",
+    "fencing": {"sent more often than it failed"},
+    "wake-ups": {"never quiescent"},
+    "fsync": {"acknowledged and not stored"},
+    "dedupe": {"stored more than once"},
+    # A poison takes its neighbours along until they are given up, or for as long as is waited.
+    "isolation": {"given up although nothing is wrong with it", "not delivered"},
 }
-
-
 #: A strike may find nothing at work that it could break.
 TRIALS = 4
 
@@ -31,10 +30,10 @@ def test_without_it_a_trial_is_not_clean(protection: str) -> None:
     for seed in range(TRIALS):
         outcome = trial.run(plan.make(choice, seed, protection), FAULTS, print)
         broken |= {each.what for each in outcome.verdict.violations}
-        if BROKEN[protection] in broken:
+        if BROKEN[protection] & broken:
             break
 
-    assert BROKEN[protection] in broken
+    assert BROKEN[protection] & broken
 
 
 def test_the_product_cannot_be_sabotaged_by_a_setting() -> None:

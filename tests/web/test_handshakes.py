@@ -1,6 +1,7 @@
 """Handshakes through the receiver: what is let in, what is said, what is counted and kept."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -9,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from ingest.config.settings import Settings
+from ingest.store import open_database
+from ingest.store.rejected import Wanted, list_rejected
+from tests.waiting import wait_until_async
 from tests.web.rig import SECRET, count_events, receiving, requests_by_outcome, serving
 
 pytestmark = pytest.mark.anyio
@@ -76,6 +80,15 @@ async def test_a_get_with_another_token_is_refused_and_counted_as_that(settings:
     after = requests_by_outcome("meta")
     assert after["rejected"] == before["rejected"] + 1
     assert after["handshake"] == before["handshake"] + 1
+
+
+async def test_a_refused_question_is_kept_with_its_cause(settings: Settings) -> None:
+    """A mistyped token is the commonest mistake of a set-up."""
+    async with receiving(settings) as client:
+        await client.get("/in/meta", params={**META, "hub.verify_token": "wrong"})
+        with contextlib.closing(open_database(settings.database_url)) as database:
+            (kept,) = await wait_until_async(lambda: list_rejected(database, Wanted()))
+    assert (kept.source, kept.method, kept.reason) == ("meta", "GET", "bad_signature")
 
 
 async def test_a_get_that_asks_nothing_is_no_event(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from ingest.verify.request import Reason, Rejected
 _SIGNATURE: Final = Atom.parse("form:bt_signature")
 _PAYLOAD: Final = Atom.parse("form:bt_payload")
 _LEGAL: Final = re.compile(r"[A-Za-z0-9+=/\n]+", re.ASCII)
+_CHALLENGE: Final = re.compile(r"[0-9a-f]{20,32}\n?")  # signed for whoever asks: no event
 _MOST_PAIRS: Final = 100
 
 
@@ -28,7 +29,7 @@ def braintree(_: Provider, reading: Reading) -> Sequence[Claim] | Rejected:
     ``webhook_notification_gateway.py``.
     """
     payload = reading.read(_PAYLOAD)
-    if payload is None or not _LEGAL.fullmatch(payload):
+    if payload is None or not _LEGAL.fullmatch(payload) or _CHALLENGE.fullmatch(payload):
         return unreadable("form, whose bt_payload is missing or no base64")
     signatures = _signatures(reading.read(_SIGNATURE) or "", reading.options.get("public_key"))
     if not signatures:

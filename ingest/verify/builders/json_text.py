@@ -60,12 +60,23 @@ def _number(digits: str) -> Number:
     return Number(digits)
 
 
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a name twice: which of them was signed, a reader cannot know")
+    return members
+
+
 def _constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
 _DECODER: Final = json.JSONDecoder(
-    parse_float=_number, parse_int=_number, parse_constant=_constant, strict=True
+    object_pairs_hook=_members,
+    parse_float=_number,
+    parse_int=_number,
+    parse_constant=_constant,
+    strict=True,
 )
 
 

@@ -23,7 +23,10 @@ def paddle_classic(provider: Provider, reading: Reading) -> Sequence[Claim] | Re
     pairs = form_pairs(reading.request.body)
     if pairs is None:
         return unreadable("form")
-    fields = {name: value for name, value in pairs if name != _OWN_FIELD}  # the last one, as in PHP
+    signed = [(name, value) for name, value in pairs if name != _OWN_FIELD]
+    fields = dict(signed)
+    if len(fields) < len(signed):  # PHP takes the last one, a reader may take the first
+        return unreadable("form, which has a field twice")
     items = b"".join(_string(name) + _string(fields[name]) for name in sorted(fields))
     return claim(provider, reading, [(b"a:%d:{%s}" % (len(fields), items),)])
 

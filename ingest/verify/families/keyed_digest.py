@@ -13,6 +13,7 @@ from ingest.verify.asserting import claims
 from ingest.verify.carrier import header_of_secret
 from ingest.verify.claims import Claim, algorithm_of, without_prefix
 from ingest.verify.families import Matches, Outcome
+from ingest.verify.handshakes.reply import is_challenge
 from ingest.verify.keccak import DIGEST_BYTES, keccak256
 from ingest.verify.places import Reading
 from ingest.verify.provider import Provider
@@ -37,6 +38,9 @@ def match(provider: Provider, reading: Reading, secrets: Sequence[Secret]) -> Ou
     algorithm = algorithm_of(provider, reading)
     if isinstance(algorithm, Rejected):
         return algorithm
+    answered = provider.signs_challenges and provider.content.is_body
+    if answered and is_challenge(reading.request.body):
+        return Rejected(Reason.BAD_SIGNATURE, "the body is a challenge that was answered, no event")
     return match_claims(provider, algorithm, made, secrets, reading)
 
 

@@ -27,6 +27,7 @@ _CALL: Final = re.compile(r"(\w+)\((.*)\)", re.ASCII)
 #: What is signed for a stranger must be no message that its provider would sign: neither JSON nor
 #: ``v0:time:body``. Else whoever asks for a challenge's digest has forged an event.
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_.~+/-]+={0,2}", re.ASCII)
+_SIGNED_CHALLENGE: Final = re.compile(_CHALLENGE.pattern.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,11 @@ class Reply:
         return any(isinstance(piece, Place) and piece.optional for piece in self.pieces)
 
     @property
+    def is_keyed(self) -> bool:
+        """Whether the secret signs a challenge in it."""
+        return any(isinstance(piece, Call) and piece.make in _KEYED for piece in self.pieces)
+
+    @property
     def is_of_options(self) -> bool:
         """Whether it is made of the source's options, and of nothing else."""
         places = [piece for piece in self.pieces if isinstance(piece, Place)]
@@ -151,6 +157,11 @@ class Document:
             return orjson.dumps(_filled(self.value, reading, keyed))
         except (LookupError, orjson.JSONEncodeError):
             return None
+
+
+def is_challenge(signed: bytes) -> bool:
+    """Whether it may be what a handshake signed for a stranger, who could send it as an event."""
+    return len(signed) <= LONGEST_ECHO and _SIGNED_CHALLENGE.fullmatch(signed) is not None
 
 
 def _whole(body: bytes) -> bytes | None:
@@ -238,6 +249,7 @@ def _wecom_opened(values: Sequence[str], _keyed: Keyed | None) -> str | None:
     return open_wecom(sealed, aes_key, receiver)
 
 
+_KEYED: Final = frozenset({_hmac_sha256_hex, _hmac_sha256_base64, _hmac_sha1_hex})
 _FUNCTIONS: Final[Mapping[str, Callable[[Sequence[str], Keyed | None], str | None]]] = {
     "hmac_sha256_hex": _hmac_sha256_hex,
     "hmac_sha256_base64": _hmac_sha256_base64,

@@ -93,6 +93,13 @@ class Handshake(BaseModel):
         return self
 
     @property
+    def signs(self) -> bool:
+        """Whether the secret signs what anybody asks."""
+        replies = [self.text] if self.text is not None else []
+        replies += [*self.headers.values(), *_templates(self.document)]
+        return any(reply.is_keyed for reply in replies)
+
+    @property
     def options(self) -> frozenset[str]:
         """The names of the source's options that it reads."""
         replies = [one.wanted for one in self.when if one.wanted is not None]

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from ingest.verify import Reason, Rejected, Request, Secret, load_catalogue, verify
 from tests.unit.handshakes.asking import Asked
 
 SECRET = b"zoomsecret"
@@ -136,6 +137,35 @@ def test_nobody_has_an_event_signed_by_asking_for_a_challenge(asked: Asked, forg
         body=text.encode() if asked.body else b"",
     )
     assert forged.answer() is None
+
+
+@pytest.mark.parametrize("challenge", ["12345", "true", "20f9f8ed05f77439fe955c977e4c8a53"])
+@pytest.mark.parametrize("slug", ["x_twitter", "smartcar", "wrike", "braintree"])
+def test_an_answer_that_is_posted_back_is_no_event(slug: str, challenge: str) -> None:
+    """Anybody may ask for it, and the same secret signs events."""
+    digest = hmac.new(SECRET, challenge.encode(), hashlib.sha256)
+    made = {
+        "x_twitter": ("x-twitter-webhooks-signature", base64.b64encode(digest.digest()).decode()),
+        "smartcar": ("SC-Signature", digest.hexdigest()),
+        "wrike": ("X-Hook-Signature", digest.hexdigest()),
+    }
+    body = challenge.encode()
+    headers: tuple[tuple[str, str], ...] = ()
+    if slug == "braintree":
+        key = hashlib.sha1(SECRET).digest()
+        signature = hmac.new(key, body, hashlib.sha1).hexdigest()
+        body = f"bt_signature=k%7C{signature}&bt_payload={challenge}".encode()
+    else:
+        name, signature = made[slug]
+        prefix = load_catalogue()[slug].prefix
+        headers = ((name, f"{prefix}{signature}"),)
+    verdict = verify(
+        load_catalogue()[slug], Request("POST", "/", headers, body), [Secret("s", SECRET)], None
+    )
+    # Braintree's challenges are hexadecimal; anything else nobody gets signed.
+    asked = slug != "braintree" or len(challenge) == 32
+    assert isinstance(verdict, Rejected) is asked
+    assert not isinstance(verdict, Rejected) or verdict.reason is not Reason.MISSING_SIGNATURE
 
 
 def test_while_secrets_rotate_the_one_that_signed_answers() -> None:

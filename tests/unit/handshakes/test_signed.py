@@ -85,6 +85,12 @@ CASES = [
         b"",
     ),
     Case(
+        "asana",
+        {"events": []},
+        lambda body: {"X-Hook-Signature": _hex(body)},
+        b"",
+    ),
+    Case(
         "viber", {"event": "webhook"}, lambda body: {"X-Viber-Content-Signature": _hex(body)}, b""
     ),
     Case(
@@ -185,6 +191,18 @@ def test_discord_asks_with_good_and_with_bad_signatures(
     ).answer()
     assert response is not None
     assert (response.status, response.body) == ((status, said) if genuine else (401, b""))
+
+
+def test_an_event_of_discord_is_no_ping_though_its_type_is_1() -> None:
+    """https://docs.discord.com/developers/events/webhook-events: there 0 is the ping."""
+    key = Ed25519PrivateKey.generate()
+    body = b'{"version":1,"type":1,"event":{"type":"APPLICATION_AUTHORIZED"}}'
+    headers = {
+        "X-Signature-Ed25519": key.sign(SECOND + body).hex(),
+        "X-Signature-Timestamp": SECOND.decode(),
+    }
+    secrets = [key.public_key().public_bytes_raw().hex().encode()]
+    assert Asked("discord", headers=headers, body=body, secrets=secrets).answer() is None
 
 
 EVENT_GRID = [

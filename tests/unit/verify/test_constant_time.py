@@ -50,6 +50,7 @@ INNOCENT = {
     ("credentials.py", "name in names"),
     ("credentials.py", "unquote_plus(name) not in names"),
     ("entry.py", "atom in self.content.places"),
+    ("entry.py", "atom in self.signed_places"),
     ("entry.py", "key in self.content.atoms"),
     ("families/json_web_token.py", "PAIRED[token.algorithm]"),
     ("families/json_web_token.py", "key.algorithm in (None, token.algorithm)"),
@@ -63,6 +64,7 @@ INNOCENT = {
     ("key_set.py", "url.partition(parts.netloc)"),
     ("key_source.py", "(self.url is None) == (self.place is None)"),
     ("keys.py", "_DECODERS[secret_format]"),
+    ("lines.py", "text.removeprefix(marked)"),
     ("families/static_token.py", "sent.removeprefix(provider.prefix)"),
     (
         "token_claims.py",

@@ -317,3 +317,12 @@ def test_a_message_of_another_topic_asks_for_no_key() -> None:
     verdict = verify(provider, request(genuine("aws_sns")), [], NOW, options=options)
     assert isinstance(verdict, Rejected)
     assert verdict.reason is Reason.BAD_SIGNATURE
+
+
+def test_a_field_of_paddle_that_comes_twice_proves_nothing() -> None:
+    """PHP signed the last one, and a reader may take the first."""
+    sent = genuine("paddle_classic")
+    name = sent.body.partition(b"=")[0]
+    assert isinstance(judge("paddle_classic", sent), Verified)
+    doubled = replace(sent, body=name + b"=9999&" + sent.body)
+    assert isinstance(judge("paddle_classic", doubled), Rejected)

@@ -1,15 +1,20 @@
 """``hookkeeper verify --jsonl``, one line at a time."""
 
 import base64
+import hashlib
+import hmac
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ingest.verify import load_catalogue
 from ingest.verify.lines import verify_line
 from tests.unit.verify.genuine import BODY, NOW, SECRET, SENDERS
 from tests.unit.verify.key_pair_senders import KEY_PAIR_SENDERS, certificate
 
+SECONDS = NOW // 1_000
 CHALLENGE = '{"type":"url_verification","challenge":"c"}'
 
 
@@ -202,3 +207,61 @@ def test_a_signed_handshake_is_held_against_the_configured_secret() -> None:
 
 def test_a_line_with_a_secret_is_a_signature_even_beside_config() -> None:
     assert _judge(_line(config={}))["valid"] is True
+
+
+@pytest.mark.parametrize("slug", ["github", "standardwebhooks", "livekit"])
+def test_a_public_key_is_no_shared_secret(slug: str) -> None:
+    """Everybody has it, and could sign with it."""
+    key = base64.b64encode(bytes(range(32))).decode()
+    stamp = {"webhook-id": "m", "webhook-timestamp": str(SECONDS)}
+    digest = hmac.new(bytes(range(32)), f"m.{SECONDS}.{{}}".encode(), hashlib.sha256).digest()
+    headers = {
+        "github": {
+            "X-Hub-Signature-256": "sha256="
+            + hmac.new(key.encode(), b"{}", hashlib.sha256).hexdigest()
+        },
+        "standardwebhooks": {
+            **stamp,
+            "webhook-signature": "v1," + base64.b64encode(digest).decode(),
+        },
+        "livekit": {
+            "Authorization": jwt.encode(
+                {"iss": "k", "sha256": base64.b64encode(hashlib.sha256(b"{}").digest()).decode()},
+                key,
+                "HS256",
+            )
+        },
+    }[slug]
+    line = {"id": "it", "provider": slug, "headers": headers, "body": "{}", "now": SECONDS}
+    catalogue = load_catalogue()
+    assert verify_line({**line, "secret": key}, catalogue)["valid"], "as a secret it would hold"
+    assert not verify_line({**line, "public_key": key}, catalogue)["valid"]
+
+
+def test_a_public_key_of_standard_webhooks_needs_no_mark() -> None:
+    key = Ed25519PrivateKey.generate()
+    signature = base64.b64encode(key.sign(f"m.{SECONDS}.{{}}".encode())).decode()
+    headers = {"webhook-id": "m", "webhook-timestamp": str(SECONDS)}
+    line = {
+        "id": "it",
+        "provider": "standardwebhooks",
+        "body": "{}",
+        "now": SECONDS,
+        "headers": {**headers, "webhook-signature": f"v1a,{signature}"},
+    }
+    public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
+    for text in (public, f"whpk_{public}"):
+        assert verify_line({**line, "public_key": text}, load_catalogue())["valid"]
+
+
+def test_a_public_key_that_names_the_sender_is_its_option() -> None:
+    """Braintree's: only that key's signature counts."""
+    key = hashlib.sha1(b"s").digest()
+    signature = hmac.new(key, b"PD94bWw=", hashlib.sha1).hexdigest()
+    body = f"bt_signature=mine%7C{signature}&bt_payload=PD94bWw%3D"
+    line = {"id": "it", "provider": "braintree", "headers": {}, "body": body, "secret": "s"}
+    verdicts = [
+        verify_line({**line, "public_key": name}, load_catalogue())["valid"]
+        for name in ("mine", "another")
+    ]
+    assert verdicts == [True, False]

@@ -7,8 +7,16 @@ from urllib.parse import urlencode
 import pydantic
 import pytest
 
-from ingest.verify import Verified, custom_provider, dedupe_key, load_catalogue
-from tests.unit.verify.builders.judging import Sent, base64ed, hexed
+from ingest.verify import (
+    Request,
+    Secret,
+    Verified,
+    custom_provider,
+    dedupe_key,
+    load_catalogue,
+    verify,
+)
+from tests.unit.verify.builders.judging import NOW, Sent, base64ed, hexed
 from tests.unit.verify.formulas import read_formulas
 
 FORMULAS = read_formulas()
@@ -49,6 +57,10 @@ EVENTS: dict[str, tuple[object, object]] = {
         [{"id": "e1", "type": "qbo.customer.created.v1"}],
         [{"id": "e1", "type": "qbo.customer.created.v1"}, {"id": "e2", "type": "qbo.x"}],
     ),
+    "recurly": (
+        {"id": "r3oplsj3zo7a", "object_type": "account", "event_type": "created"},
+        {"id": "r3oplsj3zo7a", "object_type": "account", "event_type": "updated"},
+    ),
     "retell": (
         {"event": "transcript_updated", "call": {"call_id": "c1", "transcript": "Hi"}},
         {"event": "transcript_updated", "call": {"call_id": "c1", "transcript": "Hi. Yes?"}},
@@ -66,6 +78,13 @@ def _signed(slug: str, body: object) -> tuple[dict[str, object], bytes]:
     line = FORMULAS[slug].line(raw)
     sent = Sent(slug, raw, line["headers"], line["secret"], now=line["now"])
     return sent.verdict(), raw
+
+
+def _verified(slug: str, body: bytes, secret: bytes) -> Verified:
+    request = Request("POST", "/in/acme", (), body)
+    verdict = verify(load_catalogue()[slug], request, [Secret("s", secret)], NOW * 1_000)
+    assert isinstance(verdict, Verified), verdict
+    return verdict
 
 
 def _opennode(status: str) -> Sent:
@@ -112,6 +131,39 @@ def test_so_are_those_whose_builder_signs_otherwise(one: Sent, other: Sent) -> N
 def test_where_an_id_is_the_events_own_it_counts_alone() -> None:
     said = {"valid": True, "event_type": "invoice.paid", "event_id": "evt_1"}
     assert _key("stripe", said, b"{}") == _key("stripe", said, b'{"retries": 1}')
+
+
+def test_a_token_that_signs_nothing_of_its_event_serves_for_one() -> None:
+    """Mailgun's: who saw one could else send any event with it for as long as its time counts."""
+    signature = {"timestamp": NOW, "token": "t-1", "signature": hexed("key", f"{NOW}t-1")}
+    keys = set()
+    for event in ("delivered", "unsubscribed"):
+        body = json.dumps({"signature": signature, "event-data": {"event": event}}).encode()
+        verdict = _verified("mailgun", body, b"key")
+        assert verdict.id_signed
+        assert not verdict.type_signed
+        digest = hashlib.sha256(body).digest()
+        keys.add(dedupe_key("acme", load_catalogue()["mailgun"], verdict, digest, "provider"))
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize(
+    ("slug", "body", "told"),
+    [
+        ("zoom", {"event": "meeting.started", "event_ts": 1_700_000_000_001}, "meeting.started.17"),
+        ("xero", {"events": [{"eventCategory": "INVOICE"}], "lastEventSequence": 7}, "7"),
+        ("meta", {"object": "page", "entry": [{"id": "1", "time": 2}]}, "1.2"),
+        ("meta", {"object": "whatsapp_business_account", "entry": [{"id": "1"}]}, "1"),
+        ("oura", {"object_id": "o", "event_time": "2026-01-01", "data_type": "sleep"}, "o.2026"),
+        ("front", {"type": "inbound", "payload": {"id": "evt_1"}}, "evt_1"),
+        ("shopify", {"id": 1}, None),
+    ],
+)
+def test_a_retry_is_told_by_what_the_provider_names(
+    slug: str, body: object, told: str | None
+) -> None:
+    verdict, _ = _signed(slug, body)
+    assert str(verdict["event_id"]).startswith(told or "None")
 
 
 def test_repeated_ids_need_an_id() -> None:

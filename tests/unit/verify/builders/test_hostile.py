@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.verify.builders.judging import NOW, Sent
+from tests.unit.verify.builders.senders_of_headers import nowpayments
 
 ENTRIES = {
     slug: entry
@@ -100,3 +101,10 @@ def test_a_body_made_to_cost_much_is_refused_within_the_deadline(slug: str, body
     began = time.process_time()
     assert not Sent(slug, body, carried, url=f"https://a.example/?timestamp={NOW}&nonce=1").holds()
     assert time.process_time() - began < 2
+
+
+def test_a_name_that_comes_twice_proves_nothing() -> None:
+    """One of both was signed, and a reader may take the other."""
+    genuine = nowpayments("s3cret-of-the-source", 1, lambda made: made)
+    assert genuine.holds()
+    assert not genuine.but(body=b'{"payment_id":"forged",' + genuine.body[1:]).holds()
