@@ -43,6 +43,9 @@ class PublishedKeys(Protocol):
     async def ensure(self, needs: NeedsKey) -> None:
         """Return when there is no more to wait for."""
 
+    async def confirm(self, url: str, /) -> bool:
+        """Fetch an address as a provider asked; whether it was answered with success."""
+
 
 class NoPublishedKeys:
     """For a receiver whose sources need none: nothing is fetched."""
@@ -53,3 +56,7 @@ class NoPublishedKeys:
 
     async def ensure(self, needs: NeedsKey) -> None:
         """Nothing to wait for."""
+
+    async def confirm(self, _url: str, /) -> bool:
+        """Nothing is fetched, so nothing confirmed."""
+        return False

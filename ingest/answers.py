@@ -192,6 +192,9 @@ FAILED = Answer(
 #: A GET, HEAD or OPTIONS that asks nothing which this source answers. Events come by POST.
 NO_HANDSHAKE = rejected(400, "no_handshake", "This asks nothing that this source answers.")
 
+#: Who asked for an address to be fetched hears this where that failed, and asks again.
+NOT_CONFIRMED = unavailable("not_confirmed", "The address that confirms this did not answer well.")
+
 #: Said before a request is read. Made once: an overload says them ten thousand times a second.
 DRAINING = unavailable("draining", "This receiver is stopping.")
 DISK_LOW = unavailable("disk_low", "The receiver has no room for more events.")

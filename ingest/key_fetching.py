@@ -25,6 +25,7 @@ from ingest.verify.public_keys import PublicKey
 logger = structlog.get_logger(__name__)
 
 _MINUTE: Final = 60_000
+_OK: Final = 200  # a redirect is no success
 _TIMEOUT_SECONDS: Final = 5.0  # the first request of a source waits for it; most senders give 10 s
 _MOST_BYTES: Final = 262_144  # Microsoft's set, the longest known, has 20 kB
 _MOST_PAGES: Final = 128
@@ -111,6 +112,20 @@ class KeyFetcher:
             self._plan()
         return self._known
 
+    async def confirm(self, url: str, /) -> bool:
+        """Fetch what a proved request named at its provider (SNS: SubscribeURL); never raises."""
+        if not self._allowed(url):
+            return False
+        try:
+            document = await self.door.get(
+                url, timeout_seconds=_TIMEOUT_SECONDS, most_bytes=_MOST_BYTES, allow=self.allow
+            )
+        except OutboundFailed as error:
+            logger.warning("subscription.not_confirmed", host=_domain(url), code=error.code)
+            return False
+        logger.info("subscription.confirmed", host=_domain(url), status=document.status)
+        return document.status == _OK
+
     async def close(self) -> None:
         """Stop every fetch. The door stays open: it is the caller's."""
         tasks = list(self._running.values())
@@ -121,12 +136,17 @@ class KeyFetcher:
     def _begin(self, needs: NeedsKey) -> asyncio.Task[None] | None:
         now, page = self.clock(), self._pages.get(needs.url)
         if page is None:
-            domain = _domain(needs.url)
-            if not self._allowances.setdefault(domain, _Allowance()).take(now):
-                logger.warning("keys.not_asked", domain=domain, reason="too many unknown documents")
+            if not self._allowed(needs.url):
                 return None
             page = self._remember(_Page(needs))
         return None if now < page.not_before else self._start(page)
+
+    def _allowed(self, url: str) -> bool:
+        domain = _domain(url)
+        if self._allowances.setdefault(domain, _Allowance()).take(self.clock()):
+            return True
+        logger.warning("keys.not_asked", domain=domain, reason="too many unknown documents")
+        return False
 
     def _remember(self, page: _Page) -> _Page:
         if len(self._pages) >= _MOST_PAGES:
@@ -183,7 +203,7 @@ def _domain(url: str) -> str:
 
 def _keys(document: Document, field_path: str | None) -> tuple[PublicKey, ...]:
     """Read the keys of an answer. Raises OutboundFailed where it is none or holds none."""
-    if document.status != 200:  # noqa: PLR2004 -- HTTP's word for success; a redirect is none
+    if document.status != _OK:
         raise OutboundFailed("bad_status", f"The answer was {document.status}.")
     keys = read_document(document.body, field_path)
     if not keys:

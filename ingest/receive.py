@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from ingest import answers, body
 from ingest.acceptor import Acceptor, NoPublishedKeys, PublishedKeys, Stored
-from ingest.answers import Answer, Outcome
+from ingest.answers import Answer
 from ingest.config.model import Config, Source
 from ingest.credentials import CredentialKey
 from ingest.entrances import Entrance, Entrances
@@ -37,13 +37,13 @@ from ingest.verify.handshakes.answering import answer as answer_handshake
 from ingest.verify.handshakes.answering import methods
 from ingest.verify.handshakes.response import Response
 from ingest.verify.key_set import NO_KEYS, KeySet, NeedsKey
-from ingest.visit import Visit, not_taken, said, unproved
+from ingest.visit import Confirming, Visit, log_end, not_taken, said, unproved
 
 logger = structlog.get_logger(__name__)
 
 #: Bodies from here on are hashed and verified beside the event loop: 25 MB take it 30 ms.
 _LARGE_BODY = 1 << 20
-_SHOWN_NAME = 100
+_DEAR_BODY = 1 << 14  # of a provider whose body is rewritten in Python: a second a megabyte
 
 
 #: What hears how a request ended.
@@ -130,10 +130,7 @@ class Receiver:
             reply(answer)
 
     def _taken(self, scope: Scope, visit: Visit, whole: bytes, reply: Reply) -> Answer | None:
-        """The steps of ``_answer``; None where the answer comes after the commit.
-
-        None of them beside the event loop: one read brings a quarter of a ``_LARGE_BODY`` at most.
-        """
+        """The steps of ``_answer``; None where the answer comes later, as after a commit."""
         source = self._admitted(scope, visit)
         if isinstance(source, Answer):
             return source
@@ -141,8 +138,10 @@ class Receiver:
             visit.lease.hold(len(whole), source.max_body, more=False)
         except body.NotTaken as error:
             return not_taken(source, error)
-        judged = self._judge(source, visit, whole, self._known_keys(source))
-        if isinstance(judged, NeedsKey):
+        judged = None
+        if len(whole) < _quick(source):
+            judged = self._judge(source, visit, whole, self._known_keys(source))
+        if judged is None or isinstance(judged, NeedsKey | Confirming):
             self._take_later(source, visit, whole, reply, judged)
             return None
         if isinstance(judged, Answer):
@@ -151,12 +150,17 @@ class Receiver:
         return None
 
     def _take_later(
-        self, source: Source, visit: Visit, whole: bytes, reply: Reply, needs: NeedsKey
+        self,
+        source: Source,
+        visit: Visit,
+        whole: bytes,
+        reply: Reply,
+        first: NeedsKey | Confirming | None,
     ) -> None:
         async def take() -> None:
             answer: Answer = answers.FAILED
             try:
-                judged = await self._with_key(source, visit, whole, needs)
+                judged = await self._judged(source, visit, whole, first)
                 answer = (
                     judged
                     if isinstance(judged, Answer)
@@ -191,13 +195,7 @@ class Receiver:
             whole = await body.read_body(receive, declared, source.max_body, visit.lease, pace=pace)
         except body.NotTaken as error:
             return not_taken(source, error)
-        keys = self._known_keys(source)
-        if len(whole) < _LARGE_BODY:
-            judged = self._judge(source, visit, whole, keys)
-        else:
-            judged = await asyncio.to_thread(self._judge, source, visit, whole, keys)
-        if isinstance(judged, NeedsKey):
-            judged = await self._with_key(source, visit, whole, judged)
+        judged = await self._judged(source, visit, whole)
         return judged if isinstance(judged, Answer) else await self._commit(source, visit, judged)
 
     async def _commit(self, source: Source, visit: Visit, judged: Arrival | Lesson) -> Answer:
@@ -211,17 +209,38 @@ class Receiver:
     def _known_keys(self, source: Source) -> KeySet:
         return NO_KEYS if source.provider.key_source is None else self._keys.snapshot()
 
-    async def _with_key(
-        self, source: Source, visit: Visit, whole: bytes, needs: NeedsKey
+    async def _judged(
+        self, source: Source, visit: Visit, whole: bytes, first: NeedsKey | Confirming | None = None
     ) -> Judged:
-        """Judge once more, with the key that the first verdict asked for if it could be had."""
-        await self._keys.ensure(needs)
-        judged = self._judge(source, visit, whole, self._keys.snapshot())
-        if not isinstance(judged, NeedsKey):
-            return judged
+        """Judge, beside the event loop where that takes long, and fetch what the verdict asks for.
+
+        ``first``: the verdict, where there is one already.
+        """
+        judged: Judged | NeedsKey | Confirming | None = first
+        keys = self._known_keys(source)
+        if judged is None and len(whole) < _quick(source):
+            judged = self._judge(source, visit, whole, keys)
+        elif judged is None:
+            judged = await asyncio.to_thread(self._judge, source, visit, whole, keys)
+        if isinstance(judged, NeedsKey | Confirming):
+            judged = await self._waited(source, visit, whole, judged)
+        return judged
+
+    async def _waited(
+        self, source: Source, visit: Visit, whole: bytes, judged: NeedsKey | Confirming
+    ) -> Judged:
+        """Fetch what the verdict asks for: a key, to judge once more, or what it has to confirm."""
+        again: Judged | NeedsKey | Confirming = judged
+        if isinstance(judged, NeedsKey):
+            await self._keys.ensure(judged)
+            again = self._judge(source, visit, whole, self._keys.snapshot())
+        if isinstance(again, Confirming):
+            return again.greeting if await self._keys.confirm(again.url) else answers.NOT_CONFIRMED
+        if not isinstance(again, NeedsKey):
+            return again
         heading = visit.heading
         request = Request(visit.method, heading.url, heading.headers, whole)
-        return unproved(source, visit, request, judged)
+        return unproved(source, visit, request, again)
 
     def _begin(self, scope: Scope, entrance: Entrance) -> Visit:
         entrance.begin()
@@ -281,7 +300,9 @@ class Receiver:
             return answers.BUSY
         return None
 
-    def _judge(self, source: Source, visit: Visit, whole: bytes, keys: KeySet) -> Judged | NeedsKey:
+    def _judge(
+        self, source: Source, visit: Visit, whole: bytes, keys: KeySet
+    ) -> Judged | NeedsKey | Confirming:
         """Prove the request: an arrival or lesson to store, or the answer if there is none."""
         heading = visit.heading
         visit.size = len(whole)
@@ -306,13 +327,13 @@ class Receiver:
 
     def _greeted(
         self, source: Source, visit: Visit, request: Request, reply: Response
-    ) -> Lesson | Answer:
-        if reply.confirm is not None:
-            return answers.unavailable("not_confirmed", "This receiver confirms no subscriptions.")
+    ) -> Lesson | Answer | Confirming:
         if reply.refusal is not None:
             visit.detail = reply.refusal.detail
             visit.unproved = request, reply.refusal
         greeting = answers.handshake(reply)
+        if reply.confirm is not None:
+            return Confirming(reply.confirm, greeting)
         if reply.learned is None:
             return greeting
         lesson = self._learner.lesson(source, reply.learned, visit.now)
@@ -362,28 +383,9 @@ class Receiver:
         visit.entrance.end(answer, visit.size, seconds)
         if visit.unproved is not None:
             self._keeper.offer(visit.entrance, visit.heading, *visit.unproved, visit.now)
-        fields: dict[str, object] = {
-            "trace_id": visit.trace_id,
-            "source": visit.entrance.label,
-            "bytes": visit.size,
-            "duration_ms": round(seconds * 1000, 2),
-        }
-        if visit.detail:
-            fields["detail"] = visit.detail
-        if answer.outcome in (Outcome.ACCEPTED, Outcome.DUPLICATE):
-            fields |= {"event_id": visit.event_id, "type": visit.event_type}
-        else:
-            fields |= {"status": answer.status, "method": visit.method, "reason": answer.reason}
-        if visit.entrance.source is None:
-            fields["requested"] = visit.name[:_SHOWN_NAME]
-        match answer.outcome:
-            case Outcome.ACCEPTED:
-                self._log.info("event.accepted", **fields)
-            case Outcome.DUPLICATE:
-                self._log.info("event.duplicate", **fields)
-            case Outcome.HANDSHAKE:
-                self._log.info("handshake.answered", **fields)
-            case Outcome.REJECTED:
-                self._log.warning("request.rejected", **fields)
-            case Outcome.SHED:
-                self._log.warning("request.shed", **fields)
+        log_end(self._log, visit, answer, seconds)
+
+
+def _quick(source: Source) -> int:
+    """The bytes from which on a body of this source is judged beside the event loop."""
+    return _DEAR_BODY if source.provider.is_dear else _LARGE_BODY

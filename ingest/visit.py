@@ -1,10 +1,11 @@
 """One request, what becomes known of it, and what its sender hears in the end."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from ingest import answers, body
 from ingest.acceptor import Stored
-from ingest.answers import Answer
+from ingest.answers import Answer, Outcome
 from ingest.config.model import Source
 from ingest.entrances import Entrance
 from ingest.errors import RowRejected, StoreUnavailable
@@ -14,6 +15,8 @@ from ingest.learner import CLOSED
 from ingest.verify import Reason, Rejected, Request
 from ingest.verify.handshakes.response import Response
 from ingest.verify.key_set import NeedsKey
+
+_SHOWN_NAME = 100
 
 
 @dataclass(slots=True)
@@ -35,6 +38,14 @@ class Visit:
     unproved: tuple[Request, Rejected] | None = None
     handshake: tuple[Request, Answer] | None = None  # to be said once its secret is stored
     wanted: Response | None = None  # to be said once the event is stored, in the provider's words
+
+
+@dataclass(frozen=True, slots=True)
+class Confirming:
+    """A proved question that is answered with ``greeting`` once its ``url`` was fetched."""
+
+    url: str
+    greeting: Answer
 
 
 def unproved(source: Source, visit: Visit, request: Request, verdict: Rejected) -> Answer:
@@ -78,3 +89,32 @@ def said(source: Source, visit: Visit, stored: Stored) -> Answer:
     if stored.conflicting:
         visit.detail = "another body under the same id; it is kept beside the first"
     return answers.duplicate(source.provider, stored.event_id, visit.wanted)
+
+
+def log_end(log: Any, visit: Visit, answer: Answer, seconds: float) -> None:
+    """Write the one line of a request; ``seconds`` is how long it took."""
+    fields: dict[str, object] = {
+        "trace_id": visit.trace_id,
+        "source": visit.entrance.label,
+        "bytes": visit.size,
+        "duration_ms": round(seconds * 1000, 2),
+    }
+    if visit.detail:
+        fields["detail"] = visit.detail
+    if answer.outcome in (Outcome.ACCEPTED, Outcome.DUPLICATE):
+        fields |= {"event_id": visit.event_id, "type": visit.event_type}
+    else:
+        fields |= {"status": answer.status, "method": visit.method, "reason": answer.reason}
+    if visit.entrance.source is None:
+        fields["requested"] = visit.name[:_SHOWN_NAME]
+    match answer.outcome:
+        case Outcome.ACCEPTED:
+            log.info("event.accepted", **fields)
+        case Outcome.DUPLICATE:
+            log.info("event.duplicate", **fields)
+        case Outcome.HANDSHAKE:
+            log.info("handshake.answered", **fields)
+        case Outcome.REJECTED:
+            log.warning("request.rejected", **fields)
+        case Outcome.SHED:
+            log.warning("request.shed", **fields)

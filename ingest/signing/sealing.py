@@ -21,7 +21,7 @@ from ingest.signing.tokens import with_token
 from ingest.verify.asymmetric import SignatureScheme
 from ingest.verify.claims import algorithm_of
 from ingest.verify.extract import Choice, Extractor
-from ingest.verify.families.keyed_digest import encode, make_signature
+from ingest.verify.families.keyed_digest import DIGEST_SIZES, encode, make_signature
 from ingest.verify.freshness import to_text
 from ingest.verify.places import Atom, Reading
 from ingest.verify.provider import Provider
@@ -30,14 +30,6 @@ from ingest.verify.usable import key_of
 from ingest.verify.words import Algorithm
 
 _NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
-_SIZES: Final[Mapping[Algorithm, int]] = {
-    "md5": 16,
-    "sha1": 20,
-    "sha256": 32,
-    "sha384": 48,
-    "sha512": 64,
-    "keccak256": 32,
-}
 
 
 def sign(
@@ -93,7 +85,7 @@ def _with_signature(
     algorithm = algorithm_of(provider, reading)
     if isinstance(algorithm, Rejected):
         raise Unsignable(algorithm.detail)
-    placeholder = encode(provider.encoding, bytes(range(_SIZES[algorithm]))).decode()
+    placeholder = encode(provider.encoding, bytes(range(DIGEST_SIZES[algorithm]))).decode()
     unsigned = carry(provider, draft, placeholder, options, credential.number)
     contents = claimed(provider, unsigned, options).contents
     if credential.private_key is not None:

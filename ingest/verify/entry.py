@@ -197,6 +197,11 @@ class Entry(BaseModel):
         return name[:-1].lower() if name.endswith("*") else None
 
     @cached_property
+    def is_dear(self) -> bool:
+        """Whether a body is worked on in Python before it proves anything."""
+        return self.builder is not None or self.algorithm == "keccak256"
+
+    @cached_property
     def signs_challenges(self) -> bool:
         """Whether a handshake lets anybody have some text signed."""
         return any(handshake.signs for handshake in self.handshakes)

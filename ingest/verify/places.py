@@ -41,8 +41,6 @@ class Atom:
     @classmethod
     def parse(cls, text: str) -> Atom:
         """Read ``place:rest``. Raises ValueError that names the places there are."""
-        if text.strip() == "body":
-            return cls("body", "")
         place, colon, rest = text.strip().partition(":")
         if text.strip() == "body":
             return WHOLE_BODY

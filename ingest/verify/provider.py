@@ -31,7 +31,6 @@ _DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
         "event_type": "{body:type|body:event_type|body:eventType|body:scope}",
     },
     "basic": {"header": ["Authorization"]},
-    "jwt": {"key_format": "pem"},
 }
 #: Words about the provider, whichever way it signs: in an alternative nobody would read them.
 _OF_ALL_WAYS: Final = frozenset(

@@ -44,6 +44,10 @@ secrets = ["env:GITHUB_WEBHOOK_SECRET"]
 [sources.open]
 provider = "none"
 
+[sources.rewritten]
+provider = "nowpayments"
+secrets = ["env:GITHUB_WEBHOOK_SECRET"]
+
 [sources.small]
 provider = "none"
 max_body = "1KB"

@@ -5,6 +5,9 @@ request can be compared.
 """
 
 import fcntl
+import hashlib
+import hmac
+import json
 import re
 import signal
 import socket
@@ -40,6 +43,8 @@ def plain(answer: bytes) -> bytes:
 
 BODY = b'{"zen":"Speak like a human."}'
 STRANGER = github_headers(BODY, secret=b"another secret")
+#: What NOWPayments signs is made anew in Python: of 20 kB beside the event loop.
+REWRITTEN = json.dumps({"note": "x" * 20_000}, separators=(",", ":")).encode()
 REQUESTS = {
     "accepted": ("/in/open", BODY, {}),
     "signed": ("/in/github", BODY, github_headers(BODY, delivery="taken-1")),
@@ -51,6 +56,12 @@ REQUESTS = {
     "with a query": ("/in/open?a=1&b=%20", BODY, {}),
     "a success of the provider's own": ("/in/token", BODY, {"X-Gitlab-Token": SECRET.decode()}),
     "a failure of the provider's own": ("/in/token", BODY, {"X-Gitlab-Token": "wrong"}),
+    "dear to verify": (
+        "/in/rewritten",
+        REWRITTEN,
+        {"x-nowpayments-sig": hmac.new(SECRET, REWRITTEN, hashlib.sha512).hexdigest()},
+    ),
+    "dear, and not proved": ("/in/rewritten", REWRITTEN, {"x-nowpayments-sig": "0" * 128}),
     "a trace": ("/in/open", BODY, {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}),
 }
 

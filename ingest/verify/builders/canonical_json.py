@@ -15,7 +15,7 @@ from ingest.verify.builders.json_text import (
     php_text,
     walk,
 )
-from ingest.verify.claims import Claim
+from ingest.verify.claims import Claim, carried_signatures
 from ingest.verify.content import wire
 from ingest.verify.places import Reading
 from ingest.verify.provider import Provider
@@ -50,6 +50,9 @@ def nowpayments(provider: Provider, reading: Reading) -> Sequence[Claim] | Rejec
     Numbers count as ``JSON.stringify`` writes them or as they came: the documentation's PHP and
     Python examples keep ``1.0``. https://nowpayments.io/help/payments/api/ipn.
     """
+    carried = carried_signatures(provider, reading)
+    if isinstance(carried, Rejected):
+        return carried  # before the body, which costs much, is looked at
     body = parsed(reading.request.body)
     written = [writer.write(body) for writer in (_CANONICAL, _SORTED_AS_SENT)]
     if not isinstance(body, dict) or None in written:

@@ -21,7 +21,7 @@ from ingest.verify.request import Reason, Rejected, Secret
 from ingest.verify.usable import keys_in
 from ingest.verify.words import Algorithm, Encoding
 
-_DIGEST_SIZES: Final[Mapping[Algorithm, int]] = {
+DIGEST_SIZES: Final[Mapping[Algorithm, int]] = {
     algorithm: DIGEST_BYTES if algorithm == "keccak256" else hashlib.new(algorithm).digest_size
     for algorithm in get_args(Algorithm)
 }
@@ -77,7 +77,7 @@ def well_formed(encoding: Encoding, algorithm: Algorithm, signatures: Sequence[s
 @cache
 def _length(encoding: Encoding, algorithm: Algorithm) -> int:
     """How many characters a signature has."""
-    return len(encode(encoding, bytes(_DIGEST_SIZES[algorithm])))
+    return len(encode(encoding, bytes(DIGEST_SIZES[algorithm])))
 
 
 def _malformed(provider: Provider, algorithm: Algorithm) -> Rejected:
