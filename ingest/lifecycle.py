@@ -12,8 +12,14 @@ from ingest.backoff import RetryPolicy, next_try
 from ingest.events import AttemptOutcome, AttemptResult, Claimed, DeliveryState, Settled
 from ingest.jobs.states import ClaimedJob, JobOutcome, JobResult, JobState, SettledJob
 
-#: Starts without an outcome after which a delivery is quarantined (design.md, Poison).
+#: Starts without an outcome of which the last, if it ended its own child, quarantines a delivery or
+#: a job (design.md, Poison).
 CRASHES_TO_QUARANTINE = 3
+
+#: As many if its worker was lost: a suspect runs alone in a child, so it did not kill its worker,
+#: and whoever did strikes innocents, too. Bounded all the same, because what eats a whole machine's
+#: memory kills parents, too.
+LOSSES_TO_QUARANTINE = 10
 
 #: A crash in a child says nothing about load, so it is tried again soon, not backed off.
 CRASH_WAIT_MS = 1_000
@@ -87,20 +93,25 @@ def settle_job(
     """
     if result.outcome is JobOutcome.CRASHED:
         again_at = now + CRASH_WAIT_MS
-        return settle_crash(claimed.id, claimed.starts, claimed.crashes, result, now, again_at)
+        one = SettledJob(claimed.id, claimed.starts, JobState.PENDING, again_at, result, now)
+        return _unless_poison(one, claimed.crashes + 1, CRASHES_TO_QUARANTINE)
     state, wake_at = _next_job_state(claimed, result, policy, now, random)
     return SettledJob(claimed.id, claimed.starts, state, wake_at, result, now)
 
 
-def settle_crash(
-    job_id: str, starts: int, crashes: int, result: JobResult, now: int, again_at: int
-) -> SettledJob:
-    """Decide the next state of a job whose start never reported; ``crashes`` of them before."""
-    if crashes + 1 < CRASHES_TO_QUARANTINE:
-        return SettledJob(job_id, starts, JobState.PENDING, again_at, result, now)
-    message = f"Its last {CRASHES_TO_QUARANTINE} starts crashed. {result.message}"
-    result = replace(result, code="quarantined", message=message)
-    return SettledJob(job_id, starts, JobState.FAILURE, None, result, now)
+def settle_loss(job_id: str, starts: int, crashes: int, result: JobResult, now: int) -> SettledJob:
+    """Decide the next state of a job whose worker was lost, after ``crashes`` earlier ones."""
+    one = SettledJob(job_id, starts, JobState.PENDING, now, result, now)
+    return _unless_poison(one, crashes + 1, LOSSES_TO_QUARANTINE)
+
+
+def _unless_poison(again: SettledJob, crashes: int, to_quarantine: int) -> SettledJob:
+    """Let a job that crashed so many times by now not start again, where these are too many."""
+    if crashes < to_quarantine:
+        return again
+    message = f"{crashes} of its starts crashed. {again.result.message}"
+    result = replace(again.result, code="quarantined", message=message)
+    return replace(again, state=JobState.FAILURE, wake_at=None, result=result)
 
 
 def _next_job_state(

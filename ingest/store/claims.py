@@ -33,7 +33,7 @@ from ingest.events import (
     Settled,
 )
 from ingest.failpoints import reached
-from ingest.lifecycle import CRASHES_TO_QUARANTINE
+from ingest.lifecycle import LOSSES_TO_QUARANTINE
 from ingest.store.database import Database
 from ingest.store.delivery_rows import RUNNING, WAITING, postpone, ref_from
 from ingest.store.dialect import lock_names, now
@@ -72,7 +72,7 @@ def claim(
         bodies = rows_by_id(tx, fitting(tx, [row.event_id for row in waiting]))
     if not waiting:
         return []
-    crashes = 0 if len(ids) > 1 else CRASHES_TO_QUARANTINE
+    crashes = 0 if len(ids) > 1 else LOSSES_TO_QUARANTINE
     with db.write() as tx:
         started = _start(tx, worker_id, waiting, bodies.keys(), caps, crashes)
     events = {id_: event_from(row) for id_, row in bodies.items()}

@@ -24,7 +24,7 @@ from ingest.jobs.states import (
     SettledJob,
     Told,
 )
-from ingest.lifecycle import CRASHES_TO_QUARANTINE, settle_crash
+from ingest.lifecycle import LOSSES_TO_QUARANTINE, settle_loss
 from ingest.store.accept import PUBLISH_GRACE_MS
 from ingest.store.claims import DEFER_MS
 from ingest.store.database import Database
@@ -77,7 +77,7 @@ def claim(
     waiting = [id_ for id_ in dict.fromkeys(ids) if id_ in kinds]
     if not waiting:
         return []
-    tolerated = 0 if len(ids) > 1 else CRASHES_TO_QUARANTINE
+    tolerated = 0 if len(ids) > 1 else LOSSES_TO_QUARANTINE
     with db.write() as tx:
         rows = _start(tx, worker_id, waiting, kinds, caps, tolerated)
     with db.read() as tx:  # what predecessors returned never changes, and may be large
@@ -144,7 +144,7 @@ def release_unconfirmed(db: Database, worker_id: str, ids: Sequence[str]) -> Rec
 def free_expired(db: Database, limit: int) -> RecordedJobs:
     """Take up to ``limit`` jobs from dead workers, and write that their starts crashed.
 
-    The third crash is a failure, with the code ``quarantined``.
+    The tenth is a failure, with the code ``quarantined`` (see ``LOSSES_TO_QUARANTINE``).
     """
     with db.read() as tx:
         dead = select(workers.c.id).where(~leased())
@@ -159,8 +159,7 @@ def free_expired(db: Database, limit: int) -> RecordedJobs:
         rows = _held(tx, and_(jobs.c.id.in_(ids), lost))
         moment = now(tx)
         settled = {
-            row.id: settle_crash(row.id, row.starts, row.crashes, _LOST, moment, moment)
-            for row in rows
+            row.id: settle_loss(row.id, row.starts, row.crashes, _LOST, moment) for row in rows
         }
         due, changes = _end(tx, rows, settled, PUBLISH_GRACE_MS)
         remove_idle(tx, dead_ids)

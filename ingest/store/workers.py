@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, select, update
 
 from ingest.events import AttemptOutcome, DeliveryRef, DeliveryState, DestinationKind
-from ingest.lifecycle import CRASHES_TO_QUARANTINE
+from ingest.lifecycle import LOSSES_TO_QUARANTINE
 from ingest.store.accept import PUBLISH_GRACE_MS
 from ingest.store.database import Database
 from ingest.store.delivery_rows import RUNNING
@@ -103,9 +103,9 @@ def hold_lease(tx: Connection, worker_id: str) -> bool:
 def free_expired(db: Database, limit: int) -> list[DeliveryRef]:
     """Take up to ``limit`` deliveries from dead workers; return those that may be tried again.
 
-    Each such start counts as a crash, with an attempt that says so; the third quarantines. They
-    are due since they were first, and their ``wake_at`` is a little later, so that the caller can
-    publish them first.
+    Each such start counts as a crash, with an attempt that says so; the tenth quarantines (see
+    ``LOSSES_TO_QUARANTINE``). They are due since they were first, and their ``wake_at`` is a little
+    later, so that the caller can publish them first.
     """
     with db.read() as tx:
         if not tx.execute(select(workers.c.id).where(~leased()).limit(1)).first() and not (
@@ -133,7 +133,7 @@ def free_expired_in(tx: Connection, limit: int) -> list[DeliveryRef]:
     return [
         DeliveryRef(row.id, row.destination, DestinationKind(row.kind), row.queue, alone=True)
         for row in rows
-        if row.crashes + 1 < CRASHES_TO_QUARANTINE
+        if not _is_poison(row)
     ]
 
 
@@ -188,8 +188,13 @@ _FREE = (
 )
 
 
+def _is_poison(row: AnyRow) -> bool:
+    """Whether a delivery that was lost just now was so too often."""
+    return bool(row.crashes + 1 >= LOSSES_TO_QUARANTINE)
+
+
 def _freed(row: AnyRow, moment: int) -> dict[str, Any]:
-    poison = row.crashes + 1 >= CRASHES_TO_QUARANTINE
+    poison = _is_poison(row)
     return {
         "delivery_id": row.id,
         "moment": moment,

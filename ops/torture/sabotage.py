@@ -80,7 +80,10 @@ def no_dedupe() -> None:
 
 
 def no_isolation() -> None:
-    """What crashed before runs with its neighbours again, in the worker's own process."""
+    """What crashed before runs with its neighbours again, in the worker's own process.
+
+    They are given up together after three deaths: ten take longer than a trial waits.
+    """
     from ingest.lifecycle import CRASHES_TO_QUARANTINE
     from ingest.store import claims, workers
 
@@ -93,6 +96,7 @@ def no_isolation() -> None:
     _put(claims, "_start", lambda *given: begin(*given[:-1], CRASHES_TO_QUARANTINE))
     _put(claims, "_claimed", lambda row, event: replace(claimed(row, event), crashes=0))
     _put(workers, "free_expired", freed)
+    _put(workers, "LOSSES_TO_QUARANTINE", CRASHES_TO_QUARANTINE)
 
 
 def _put(module: ModuleType, name: str, value: object) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 #: How many examples of each violation are told.
 _EXAMPLES = 3
 #: As in ingest/lifecycle.py, of which nothing is believed here.
-CRASHES_TO_QUARANTINE = 3
+LOSSES_TO_QUARANTINE = 10
 DELIVERED = "succeeded"
 GIVEN_UP = frozenset({"dead", "quarantined"})
 
@@ -66,7 +66,7 @@ class Delivery:
     @property
     def excused(self) -> bool:
         """Whether it was killed with its worker so often that it has to pass for poison."""
-        return self.state == "quarantined" and self.struck >= CRASHES_TO_QUARANTINE
+        return self.state == "quarantined" and self.struck >= LOSSES_TO_QUARANTINE
 
 
 @dataclass(frozen=True, slots=True)

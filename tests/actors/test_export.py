@@ -75,10 +75,7 @@ def test_an_export_that_cannot_be_fails_at_once_with_the_reason(
 def test_an_export_survives_kills_of_its_workers_and_of_the_scheduler(
     rigged: JobRig, tmp_path: Path
 ) -> None:
-    """SIGKILL at random moments: what comes of it is what an undisturbed run leaves, file by file.
-
-    Two rounds, as a third crash of one chunk would rightly quarantine it.
-    """
+    """SIGKILL at random moments, in two rounds: the result of an undisturbed run, file by file."""
     seed = random.SystemRandom().randrange(10_000)
     moments = random.Random(seed)
     until = spelled(making.now_ms() - making.DAY_MS // 24)

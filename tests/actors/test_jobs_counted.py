@@ -11,6 +11,7 @@ from ingest import metrics
 from ingest.config.model import Config
 from ingest.jobs.states import JobState
 from ingest.jobs.workflow import chain
+from ingest.lifecycle import LOSSES_TO_QUARANTINE
 from ingest.queue import WakeBroker, build_broker
 from ingest.store import job_claims, jobs
 from tests.actors.job_rig import JobRig
@@ -63,12 +64,17 @@ def logged(logs: list[Any]) -> list[tuple[str, str]]:
     return sorted((one["job_id"], one["state"]) for one in logs if one["event"] == "job.ended")
 
 
-def test_a_job_that_is_lost_for_the_third_time_is_counted_once_with_what_it_revokes(
+def test_a_job_that_is_lost_for_the_last_time_is_counted_once_with_what_it_revokes(
     rigged: JobRig, scheduler: Scheduler
 ) -> None:
     work = chain(rigged.call("waits"), rigged.call("follows"), rigged.call("follows"))
     lost, second, third, errback = rigged.make(work, on_error=rigged.call("told"))
-    execute(rigged.database, "UPDATE jobs SET crashes = 2, starts = 2 WHERE id = :id", id=lost)
+    execute(
+        rigged.database,
+        "UPDATE jobs SET crashes = :lost, starts = :lost WHERE id = :id",
+        lost=LOSSES_TO_QUARANTINE - 1,
+        id=lost,
+    )
     assert job_claims.claim(rigged.database, a_worker(rigged.database), [lost], {})
     end_leases(rigged.database)
 

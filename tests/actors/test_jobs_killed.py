@@ -45,7 +45,7 @@ def kill(process: object) -> None:
 
 
 def test_no_job_is_lost_when_workers_and_schedulers_are_killed(rigged: JobRig) -> None:
-    """Two rounds: a job that is started three times and never reports is quarantined, anyone's."""
+    """Three rounds: whoever lost its worker in each was innocent, and is not quarantined."""
     seed = random.SystemRandom().randrange(10_000)
     moments = random.Random(seed)
     members = [rigged.call("member", number) for number in range(60)]
@@ -53,14 +53,13 @@ def test_no_job_is_lost_when_workers_and_schedulers_are_killed(rigged: JobRig) -
     failing = group(rigged.call("member", 100), rigged.call("fails"), rigged.call("fails"))
     bad = rigged.make(chain(failing, rigged.call("total")), on_error=rigged.call("told"))
     rigged.rig.start("actors.scheduler")
-    for round_ in range(2):
+    for _ in range(3):
         killed = rigged.rig.start("actors.scheduler")
         worker = rigged.rig.dramatiq(threads=8)
         done = len(set(rigged.notes("member"))) + moments.randrange(1, 12)
         wait_until(lambda done=done: len(set(rigged.notes("member"))) >= done, timeout=60)  # type: ignore[misc]  # the loop's value
         kill(worker)
         kill(killed)
-        assert round_ < 2, seed
     rigged.rig.dramatiq(threads=8)
     every = [*good, *bad]
     wait_until(

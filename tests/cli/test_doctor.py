@@ -92,7 +92,7 @@ def test_jobs_that_nobody_starts_and_those_that_were_given_up_are_said(folder: P
     before = checks(folder)
     failed, _ = (job_making.made_one(database) for _ in range(2))
     worker = making.a_worker(database)
-    quarantined = JobResult(JobOutcome.CRASHED, "quarantined", "Its last 3 starts crashed.")
+    quarantined = JobResult(JobOutcome.CRASHED, "quarantined", "3 of its starts crashed.")
     job_making.end(database, worker, failed, JobState.FAILURE, quarantined)
     making.execute(database, "UPDATE jobs SET due_at = due_at - 90000 WHERE state = 'pending'")
     found = checks(folder)

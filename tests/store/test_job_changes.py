@@ -2,6 +2,7 @@
 
 from ingest.jobs.states import JobOutcome, JobResult, JobState
 from ingest.jobs.workflow import chain, group
+from ingest.lifecycle import LOSSES_TO_QUARANTINE
 from ingest.store import Database, job_claims, jobs
 from ingest.store.job_claims import RecordedJobs
 from tests.store.job_making import FAILED, call, ended, held, made, made_one, state
@@ -29,7 +30,7 @@ def lost(database: Database, job_id: str, crashes: int) -> None:
 def test_a_quarantined_job_and_what_waited_for_it_are_told_once(database: Database) -> None:
     work = chain(call("a"), call("b"), call("c"))
     first, second, third, errback = made(database, work, call("tell")).ids
-    lost(database, first, crashes=2)
+    lost(database, first, crashes=LOSSES_TO_QUARANTINE - 1)
 
     freed = job_claims.free_expired(database, 10)
 

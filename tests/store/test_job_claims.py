@@ -3,7 +3,19 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from ingest.jobs.states import JobOutcome, JobResult, JobState, Order, Progress, Told
+import pytest
+
+from ingest.backoff import RetryPolicy
+from ingest.jobs.states import (
+    JobOutcome,
+    JobRef,
+    JobResult,
+    JobState,
+    Order,
+    Progress,
+    Told,
+)
+from ingest.lifecycle import CRASHES_TO_QUARANTINE, LOSSES_TO_QUARANTINE, settle_job
 from ingest.store import Database, job_claims, jobs, ledger, wake, workers
 from tests.store.job_making import (
     CRASHED,
@@ -186,18 +198,62 @@ def test_a_claim_knows_the_time_of_the_schedule_that_it_was_made_for(database: D
     assert [claim.fire_at for claim in claims] == [None, 1_000]
 
 
-def test_the_third_crash_quarantines(database: Database) -> None:
-    job_id = made_one(database)
-    for _ in range(2):
-        held(database, a_worker(database), job_id)
-        end_leases(database)
-        assert ids_of(job_claims.free_expired(database, 10).due) == [job_id]
-        execute(database, "UPDATE jobs SET due_at = 0")
+def lost(database: Database, job_id: str) -> list[JobRef]:
+    """Let a worker die with a job; return what is to start again."""
     held(database, a_worker(database), job_id)
     end_leases(database)
-    assert job_claims.free_expired(database, 10).due == []
+    freed = job_claims.free_expired(database, 10).due
+    execute(database, "UPDATE jobs SET due_at = 0 WHERE id = :id", id=job_id)
+    return freed
+
+
+def crashed(database: Database, job_id: str) -> JobState:
+    """Let a job end its own child; return what became of it."""
+    worker = a_worker(database)
+    (claim,) = held(database, worker, job_id)
+    outcome = settle_job(claim, CRASHED, RetryPolicy(), now_ms() - 2_000, lambda: 1.0)
+    job_claims.record(database, worker, [outcome], {})
+    return outcome.state
+
+
+def test_a_suspect_whose_worker_is_lost_three_times_waits_still_alone(database: Database) -> None:
+    """Alone in a child it cannot have killed its worker: that was somebody else's doing."""
+    job_id, other = made_one(database), made_one(database)
+    for crashes in range(1, CRASHES_TO_QUARANTINE + 1):
+        (ref,) = lost(database, job_id)
+        assert (ref.id, ref.alone) == (job_id, True)
+        found = row(database, job_id)
+        assert (found.state, found.crashes) == (JobState.PENDING, crashes)
+    together = job_claims.claim(database, a_worker(database), [job_id, other], {})
+    assert [claim.id for claim in together] == [other]
+    (claim,) = held(database, a_worker(database), job_id)
+    assert (claim.starts, claim.crashes) == (4, 3)
+
+
+def test_a_worker_lost_too_often_quarantines(database: Database) -> None:
+    """What eats a whole machine's memory kills parents, too: it may not go on for ever."""
+    job_id = made_one(database)
+    for _ in range(LOSSES_TO_QUARANTINE - 1):
+        assert ids_of(lost(database, job_id)) == [job_id]
+    assert lost(database, job_id) == []
     found = row(database, job_id)
-    assert (found.state, found.error_code, found.crashes) == (JobState.FAILURE, "quarantined", 3)
+    assert (found.state, found.error_code) == (JobState.FAILURE, "quarantined")
+    assert found.crashes == found.starts == LOSSES_TO_QUARANTINE
+    assert set(ledger.violations(database).values()) == {0}
+
+
+@pytest.mark.parametrize("losses", [1, 2, LOSSES_TO_QUARANTINE - 1])
+def test_a_crash_in_its_child_quarantines_at_three_in_all(database: Database, losses: int) -> None:
+    """A job that ends its process fails after the death of its batch and two of its children."""
+    job_id = made_one(database)
+    for _ in range(losses):
+        assert lost(database, job_id)
+    for _ in range(losses + 1, CRASHES_TO_QUARANTINE):
+        assert crashed(database, job_id) is JobState.PENDING
+    assert crashed(database, job_id) is JobState.FAILURE
+    found = row(database, job_id)
+    assert (found.error_code, found.attempts) == ("quarantined", 0)
+    assert found.crashes == found.starts == max(losses + 1, CRASHES_TO_QUARANTINE)
 
 
 def test_a_job_that_comes_to_a_rest_between_crashes_is_not_to_blame_for_them(
@@ -205,11 +261,8 @@ def test_a_job_that_comes_to_a_rest_between_crashes_is_not_to_blame_for_them(
 ) -> None:
     """A paced replay runs for days, and its workers die of their other jobs (or of a deploy)."""
     job_id = made_one(database)
-    for _ in range(4):
-        held(database, a_worker(database), job_id)
-        end_leases(database)
-        assert ids_of(job_claims.free_expired(database, 10).due) == [job_id]
-        execute(database, "UPDATE jobs SET due_at = 0")
+    for _ in range(LOSSES_TO_QUARANTINE + 1):
+        assert ids_of(lost(database, job_id)) == [job_id]
         worker = a_worker(database)
         (claim,) = held(database, worker, job_id)
         rest = ended(claim, JobState.PENDING, JobResult(JobOutcome.PAUSED), wake_at=0)

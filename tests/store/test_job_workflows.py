@@ -9,6 +9,7 @@ import pytest
 from actors.middleware.insisting import insist
 from ingest.jobs.states import JobOutcome, JobResult, JobState, Returned
 from ingest.jobs.workflow import chain, chord, group
+from ingest.lifecycle import LOSSES_TO_QUARANTINE
 from ingest.store import Database, job_claims, jobs, ledger
 from tests.store.job_making import (
     FAILED,
@@ -162,7 +163,12 @@ def test_members_that_end_in_one_commit_are_each_counted_and_the_errback_once(
 
 def test_a_quarantined_member_is_a_failure_like_any_other(database: Database) -> None:
     member, callback, errback = made(database, chain(call("a"), call("b")), call("tell")).ids
-    execute(database, "UPDATE jobs SET crashes = 2, starts = 2 WHERE id = :id", id=member)
+    execute(
+        database,
+        "UPDATE jobs SET crashes = :lost, starts = :lost WHERE id = :id",
+        lost=LOSSES_TO_QUARANTINE - 1,
+        id=member,
+    )
     held(database, a_worker(database), member)
     end_leases(database)
     assert ids_of(job_claims.free_expired(database, 10).due) == [errback]

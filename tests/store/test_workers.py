@@ -4,7 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ingest.events import AttemptOutcome, DeliveryState
+from ingest.backoff import RetryPolicy
+from ingest.events import AttemptOutcome, DeliveryRef, DeliveryState
+from ingest.lifecycle import CRASHES_TO_QUARANTINE, LOSSES_TO_QUARANTINE, settle
 from ingest.store import Database, claims, dialect, ledger, queries, workers
 from ingest.store.workers import LEASE_MS
 from tests.store.making import (
@@ -95,33 +97,76 @@ def test_the_outcome_of_a_worker_declared_dead_is_fenced(database: Database) -> 
     assert claims.record(database, other, [settled(taken)], {}).written == 1
 
 
-def test_the_third_start_without_an_outcome_quarantines(database: Database) -> None:
+def lost(database: Database, ref: DeliveryRef) -> list[DeliveryRef]:
+    """Let a worker die with a delivery; return what waits again."""
+    claimed(database, a_worker(database), [ref])
+    end_leases(database)
+    return workers.free_expired(database, 10)
+
+
+def crashed(database: Database, ref: DeliveryRef) -> DeliveryState:
+    """Let a delivery end its own child; return what became of it."""
+    worker = a_worker(database)
+    (claim,) = claims.claim(database, worker, [ref.id], {})
+    at = now_ms() - 2_000  # so that it is due again at once
+    outcome = settle(claim, CRASH, RetryPolicy(), at, lambda: 1.0)
+    claims.record(database, worker, [outcome], {})
+    return outcome.state
+
+
+def test_a_suspect_whose_worker_is_lost_three_times_waits_still_alone(database: Database) -> None:
+    """Alone in a child it cannot have killed its worker: that was somebody else's doing."""
+    (ref,) = dispatched(database, "innocent")
+    for crashes in range(1, CRASHES_TO_QUARANTINE + 1):
+        (freed,) = lost(database, ref)
+        assert (freed.id, freed.alone) == (ref.id, True)
+        (row,) = queries.list_deliveries(database)
+        assert (row.state, row.crashes) == (DeliveryState.WAITING, crashes)
+    others = dispatched(database, "innocent")
+    together = claims.claim(database, a_worker(database), ids_of([ref, *others]), {})
+    assert [claim.delivery_id for claim in together] == ids_of(others)
+    (claim,) = claims.claim(database, a_worker(database), [ref.id], {})
+    assert (claim.starts, claim.crashes) == (4, 3)
+
+
+def test_a_worker_lost_too_often_quarantines(database: Database) -> None:
+    """What eats a whole machine's memory kills parents, too: it may not go on for ever."""
     (ref,) = dispatched(database, "poison")
-    for crashes in (1, 2, 3):
-        (claim,) = claims.claim(database, a_worker(database), [ref.id], {})
-        assert claim.starts == crashes
-        end_leases(database)
-        freed = workers.free_expired(database, 10)
-        assert len(freed) == (0 if crashes == 3 else 1)
+    for crashes in range(1, LOSSES_TO_QUARANTINE + 1):
+        assert len(lost(database, ref)) == (0 if crashes == LOSSES_TO_QUARANTINE else 1)
     (row,) = queries.list_dead(database)
-    assert (row.state, row.crashes, row.last_code) == (DeliveryState.QUARANTINED, 3, "worker_lost")
+    assert (row.state, row.last_code) == (DeliveryState.QUARANTINED, "worker_lost")
+    assert row.crashes == LOSSES_TO_QUARANTINE
     assert row.finished_at is not None
-    assert [attempt.number for attempt in queries.list_attempts(database, ref.id)] == [1, 2, 3]
+    numbers = [attempt.number for attempt in queries.list_attempts(database, ref.id)]
+    assert numbers == list(range(1, LOSSES_TO_QUARANTINE + 1))
+    assert not any(ledger.violations(database).values())
+
+
+@pytest.mark.parametrize("losses", [1, 2, LOSSES_TO_QUARANTINE - 1])
+def test_a_crash_in_its_child_quarantines_at_three_in_all(database: Database, losses: int) -> None:
+    """A poison ends after the death of its batch and two of its children."""
+    (ref,) = dispatched(database, "poison")
+    for _ in range(losses):
+        assert lost(database, ref)
+    for _ in range(losses + 1, CRASHES_TO_QUARANTINE):
+        assert crashed(database, ref) is DeliveryState.WAITING
+    assert crashed(database, ref) is DeliveryState.QUARANTINED
+    (row,) = queries.list_dead(database)
+    assert (row.state, row.attempts) == (DeliveryState.QUARANTINED, 0)
+    assert row.crashes == row.starts == max(losses + 1, CRASHES_TO_QUARANTINE)
     assert not any(ledger.violations(database).values())
 
 
 def test_reported_crashes_and_lost_workers_count_together(database: Database) -> None:
-    worker = a_worker(database)
     (ref,) = dispatched(database, "poison")
     for _ in range(2):
-        (claim,) = claims.claim(database, worker, [ref.id], {})
-        outcome = settled(claim, DeliveryState.WAITING, CRASH, wake_at=now_ms() - 1)
-        claims.record(database, worker, [outcome], {})
-    claimed(database, worker, [ref])
-    end_leases(database)
-    assert workers.free_expired(database, 10) == []
+        assert crashed(database, ref) is DeliveryState.WAITING
+    for _ in range(LOSSES_TO_QUARANTINE - 3):
+        assert lost(database, ref)
+    assert lost(database, ref) == []
     (row,) = queries.list_dead(database)
-    assert row.state is DeliveryState.QUARANTINED
+    assert (row.state, row.crashes) == (DeliveryState.QUARANTINED, LOSSES_TO_QUARANTINE)
 
 
 def test_a_dead_worker_is_freed_step_by_step(database: Database) -> None:

@@ -6,20 +6,24 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from sqlalchemy import BooleanClauseList, Connection, Text, bindparam, select
 
+from ingest import lifecycle
 from ingest.errors import HookkeeperError
 from ingest.events import Arrival, Claimed
 from ingest.jobs.states import JobState
+from ingest.lifecycle import CRASHES_TO_QUARANTINE, LOSSES_TO_QUARANTINE
 from ingest.store import accept, claims, job_claims, job_ends, wake, workers
 from ingest.store.accept import First
 from ingest.store.job_ends import Followed
 from ingest.store.job_schema import jobs
 from ingest.store.schema import AnyRow
 from ops.torture.simulation.watch import Violated
+from ops.torture.simulation.worker import Worker
 from ops.torture.simulation.world import World
 
 Harm = Callable[[pytest.MonkeyPatch], None]
@@ -95,6 +99,11 @@ def without_poison_isolation(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(claims, "claim", forgetful)
 
 
+def without_an_end_of_poison(patch: pytest.MonkeyPatch) -> None:
+    """What ends its own child for the third time is tried again."""
+    patch.setattr(lifecycle, "CRASHES_TO_QUARANTINE", LOSSES_TO_QUARANTINE)
+
+
 def without_freeing(patch: pytest.MonkeyPatch) -> None:
     """Nobody takes back what a dead worker held."""
     patch.setattr(workers, "free_expired", lambda *_: [])
@@ -125,6 +134,7 @@ def without_wake_ups(name: str) -> Harm:
         (without_wake_ups("due_deliveries"), "circles"),
         (without_wake_ups("due_jobs"), "circles"),
         (without_poison_isolation, "workers"),
+        (without_an_end_of_poison, "with 3 crashes is"),
         (without_freeing, "not at an end"),
         (without_once, "before its predecessors"),
     ],
@@ -140,3 +150,50 @@ def test_the_judge_says_no_without_a_protection(
     assert verdict.value.__notes__ == [
         f"the same again: python -m ops.torture.simulation --seed 1 --episode {world.episode}"
     ]
+
+
+# -- where workers die all the time ---------------------------------------------------------
+
+
+@pytest.fixture
+def deadly_world(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Every third step of a worker is its last, when all else is healed, too."""
+    advance = World._advance
+
+    def advance_and_die(world: World, worker: Worker) -> None:
+        advance(world, worker)
+        if worker in world.workers and world.chance.happens(0.3):
+            world.workers.remove(worker)
+
+    monkeypatch.setattr(World, "_advance", advance_and_die)
+    return world
+
+
+def with_bound(module: ModuleType, losses: int) -> Harm:
+    return lambda patch: patch.setattr(module, "LOSSES_TO_QUARANTINE", losses)
+
+
+def test_whose_workers_die_is_poison_at_the_tenth_time_only(deadly_world: World) -> None:
+    deadly_world.run(1_000)
+    assert deadly_world.happened >= {
+        *("delivery succeeded", "delivery quarantined", "job success", "job quarantined"),
+    }
+    assert max(deadly_world.watch.crashes.values()) == LOSSES_TO_QUARANTINE
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (with_bound(workers, CRASHES_TO_QUARANTINE), "a delivery with 3 crashes is quarantined"),
+        (with_bound(lifecycle, CRASHES_TO_QUARANTINE), "a job with 3 crashes is failure"),
+        (with_bound(workers, 99), "a delivery with 10 crashes is waiting"),
+        (with_bound(lifecycle, 99), "a job with 10 crashes is pending"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_judge_says_no_where_lost_workers_count_for_more_or_less(
+    deadly_world: World, monkeypatch: pytest.MonkeyPatch, harm: Harm, said: str
+) -> None:
+    harm(monkeypatch)
+    with pytest.raises(Violated, match=said):
+        deadly_world.run(4_000)

@@ -4,7 +4,7 @@ import pytest
 
 from ingest.jobs.specs import retry_policy
 from ingest.jobs.states import ClaimedJob, JobOutcome, JobResult, JobState, SettledJob
-from ingest.lifecycle import settle_job
+from ingest.lifecycle import LOSSES_TO_QUARANTINE, settle_job, settle_loss
 
 NOW = 1_000_000
 
@@ -83,4 +83,17 @@ def test_a_crash_is_tried_again_soon_and_the_third_quarantines() -> None:
     assert first.wake_at == second.wake_at == NOW + 1_000
     assert (third.state, third.wake_at) == (JobState.FAILURE, None)
     assert third.result.code == "quarantined"
-    assert "message" in third.result.message
+    assert third.result.message == "3 of its starts crashed. message"
+
+
+def test_a_lost_worker_is_made_up_for_at_once_and_the_last_quarantines() -> None:
+    lost = JobResult(JobOutcome.CRASHED, "worker_lost", "message")
+    *again, last = (
+        settle_loss("1", times + 1, times, lost, NOW) for times in range(LOSSES_TO_QUARANTINE)
+    )
+    assert {(one.state, one.wake_at, one.result) for one in again} == {
+        (JobState.PENDING, NOW, lost)
+    }
+    assert (last.state, last.wake_at) == (JobState.FAILURE, None)
+    assert (last.starts, last.result.code) == (LOSSES_TO_QUARANTINE, "quarantined")
+    assert last.result.message == f"{LOSSES_TO_QUARANTINE} of its starts crashed. message"

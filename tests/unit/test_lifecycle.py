@@ -15,7 +15,7 @@ from ingest.events import (
     Event,
     Settled,
 )
-from ingest.lifecycle import CRASH_WAIT_MS, settle
+from ingest.lifecycle import CRASH_WAIT_MS, LOSSES_TO_QUARANTINE, settle
 
 NOW = 1_700_000_000_000
 
@@ -103,6 +103,12 @@ def test_two_crashes_are_tried_again_soon_and_the_third_is_quarantined() -> None
         DeliveryState.QUARANTINED,
     ]
     assert [one.wake_at for one in settled] == [NOW + 20 + CRASH_WAIT_MS] * 2 + [None]
+
+
+def test_a_crash_after_many_lost_workers_quarantines_all_the_more() -> None:
+    settled = after(AttemptOutcome.CRASHED, replace(CLAIMED, crashes=LOSSES_TO_QUARANTINE - 1))
+
+    assert (settled.state, settled.wake_at) == (DeliveryState.QUARANTINED, None)
 
 
 def test_crashes_do_not_use_up_attempts() -> None:

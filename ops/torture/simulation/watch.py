@@ -45,7 +45,10 @@ JOB_ARROWS: frozenset[Pair] = frozenset(
 )
 ENDED = frozenset({"succeeded", "dead", "quarantined", "cancelled"})
 FINAL = frozenset({"success", "failure", "revoked"})
-CRASHES_TO_QUARANTINE = 3
+#: After how many crashes the last quarantines: if it was of its own child, and of its worker.
+IN_A_CHILD, WITH_ITS_WORKER = 3, 10
+#: What a simulated worker says of the end of a child; a scheduler says other things of a worker's.
+CHILD_ENDED = "its child ended"
 
 
 class Violated(AssertionError):
@@ -63,7 +66,8 @@ class EventSeen(NamedTuple):
 class Seen(NamedTuple):
     """A delivery or a job as it is in the database.
 
-    ``said``: event, destination and generation of a delivery, the result of a job.
+    ``said``: event, destination and generation of a delivery, the result of a job. ``why``: what
+    its last start said, if it did not do what it is for.
     """
 
     state: str
@@ -73,14 +77,18 @@ class Seen(NamedTuple):
     worker_id: str | None
     code: str | None
     said: str | None
+    why: str | None
 
 
 _EVENTS = "SELECT id, state, generation, matched_generation FROM events"
 _DELIVERIES = (
     "SELECT id, state, starts, attempts, crashes, worker_id, last_code,"
-    " event_id || '/' || destination || '/' || generation FROM deliveries"
+    " event_id || '/' || destination || '/' || generation, last_message FROM deliveries"
 )
-_JOBS = "SELECT id, state, starts, attempts, crashes, worker_id, error_code, result FROM jobs"
+_JOBS = (
+    "SELECT id, state, starts, attempts, crashes, worker_id, error_code, result, error_message"
+    " FROM jobs"
+)
 
 
 class Watch:
@@ -211,14 +219,11 @@ class Watch:
         """``starts = attempts + crashes``, plus one while a worker holds it: none is uncounted."""
         if now.starts != now.attempts + now.crashes + bool(now.worker_id):
             raise Violated(f"a {what} was started without being counted: {now}")
-        if before is not None and now.crashes > before.crashes:
+        crashed = before is not None and now.crashes > before.crashes
+        if before is not None and crashed:
             self.crashes[id_] += now.crashes - before.crashes
-        if what == "delivery" and (now.crashes >= CRASHES_TO_QUARANTINE) != (
-            now.state == "quarantined"
-        ):
-            raise Violated(f"a delivery with {now.crashes} crashes is {now.state}")
-        if what == "job" and (now.code == "quarantined") != (now.crashes >= CRASHES_TO_QUARANTINE):
-            raise Violated(f"a job with {now.crashes} crashes ended as {now.code}")
+        if _is_poison(now, crashed=crashed) != ("quarantined" in {now.state, now.code}):
+            raise Violated(f"a {what} with {now.crashes} crashes is {now.state}: {now.why}")
 
     def _check_starts(self, jobs: dict[str, Seen]) -> None:
         """Nothing starts before what it waits for has ended as it should."""
@@ -231,3 +236,9 @@ class Watch:
             failing = self._on_failure.get(id_, ())
             if failing and not any(jobs[one].state == "failure" for one in failing):
                 raise Violated("an errback started though nothing had failed")
+
+
+def _is_poison(now: Seen, *, crashed: bool) -> bool:
+    """Whether a start that ``crashed`` just now has to be the last: a child's or a worker's end."""
+    in_child = now.why is not None and now.why.endswith(CHILD_ENDED)
+    return crashed and now.crashes >= (IN_A_CHILD if in_child else WITH_ITS_WORKER)

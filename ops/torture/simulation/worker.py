@@ -21,6 +21,7 @@ from ingest.jobs.states import ClaimedJob, JobOutcome, JobResult, Order, Progres
 from ingest.lifecycle import settle, settle_job
 from ingest.store import claims, dispatch, job_claims, workers
 from ops.torture.simulation.outside import CAPS, JOB_CAPS, ROUTES
+from ops.torture.simulation.watch import CHILD_ENDED
 from ops.torture.simulation.wire import Message
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ UNKNOWN_COMMIT, LEAVES_SOME, RECORDS_TWICE = 0.04, 0.08, 0.03
 SUCCEEDED = AttemptResult(AttemptOutcome.SUCCEEDED, "ok", status=200)
 FAILED = AttemptResult(AttemptOutcome.RETRYABLE, "http_503", status=503)
 GONE = AttemptResult(AttemptOutcome.PERMANENT, "http_410", status=410)
-CRASHED = AttemptResult(AttemptOutcome.CRASHED, "exit_1", "its child ended")
+CRASHED = AttemptResult(AttemptOutcome.CRASHED, "exit_1", CHILD_ENDED)
 
 
 class Died(Exception):
@@ -203,7 +204,7 @@ class Worker:
         world = self._world
         if claimed.kind == "deadly":
             if claimed.crashes:
-                return JobResult(JobOutcome.CRASHED, "exit_1", "its child ended")
+                return JobResult(JobOutcome.CRASHED, "exit_1", CHILD_ENDED)
             world.outside.killed[claimed.id] += 1
             raise Died
         if claimed.kind == "hopeless":

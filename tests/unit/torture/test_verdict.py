@@ -143,11 +143,11 @@ def test_i2_an_innocent_that_was_given_up_is_found() -> None:
     }
 
 
-@pytest.mark.parametrize(("struck", "complaints"), [(2, 3), (3, 0)])
-def test_what_we_killed_three_times_with_its_worker_may_pass_for_poison(
+@pytest.mark.parametrize(("struck", "complaints"), [(3, 3), (9, 3), (10, 0)])
+def test_what_we_killed_ten_times_with_its_worker_may_pass_for_poison(
     struck: int, complaints: int
 ) -> None:
-    lost = {"state": "quarantined", "crashes": 3, "failures": 3, "struck": struck}
+    lost = {"state": "quarantined", "crashes": 10, "failures": 10, "struck": struck}
     deliveries = [delivery("a", "sink", **lost), delivery("a", "keep", **lost)]
     evidence = replace(good("a"), deliveries=deliveries, sends=[], effects=[])
 
