@@ -29,9 +29,9 @@ from ingest.jobs.states import ClaimedJob, JobOutcome, JobResult, Order, Progres
 logger = structlog.get_logger(__name__)
 
 START_SECONDS = 60.0  # to import the configuration and the handlers, on a busy machine
-#: Over the attempt's own limit, which the child enforces itself. A destination may have one thread
-#: of a process (``bulkhead.py``): with 10 s, two suspects that hung made their innocent neighbours
-#: start 32 s after the death that they shared (ops/torture, poison_hang).
+#: Over the attempt's own limit, which the child enforces itself. A destination has few threads of a
+#: process (``bulkhead.py``): with 10 s, suspects that hung made their innocent neighbours start
+#: 32 s after the death that they shared (ops/torture, poison_hang).
 GRACE_SECONDS = 5.0
 _IDLE_CHILDREN = 2
 _USES = 100  # suspects come in bursts of one worker's batches; then the child may go

@@ -22,7 +22,10 @@ Ref = TypeVar("Ref", DeliveryRef, JobRef)
 
 PARKED_LIMIT = 2_000  # ids a destination
 PATIENCE_SECONDS = 0.2
-_SHARE = 4  # a destination may hold one thread in four
+_SHARE = 4  # a destination may hold one thread in four,
+#: and this many in any case where others are left: with one, two suspects that hung one after the
+#: other made what waited behind them start 34 s after the death they shared (ops/torture).
+_LEAST = 2
 _STILL_SECONDS = 1.0  # nothing began or ended for a destination for so long: it is slow, or hangs
 
 
@@ -30,7 +33,7 @@ class Bulkhead(Generic[Ref]):
     """Counts the threads that each destination holds; ``threads`` are the process's."""
 
     def __init__(self, threads: int, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        self._most = max(1, threads // _SHARE)
+        self._most = max(1, min(_LEAST, threads - 1), threads // _SHARE)
         self._patience_seconds = patience_seconds
         self._changed = threading.Condition()
         self._changed_at: dict[str, float] = {}
@@ -93,6 +96,7 @@ class JobBulkhead(Bulkhead[JobRef]):
 
     def __init__(self, threads: int, patience_seconds: float = PATIENCE_SECONDS) -> None:
         super().__init__(threads, patience_seconds)
+        self._most = max(1, threads // _SHARE)
         self._most_together = max(1, threads // 2)
         self._waiting = 0
 

@@ -120,6 +120,14 @@ def test_even_a_single_thread_works() -> None:
     assert Bulkhead(threads=1, patience_seconds=0).enter("billing", refs(1))
 
 
+@pytest.mark.parametrize(("threads", "held"), [(1, 1), (2, 1), (3, 2), (4, 2), (8, 2), (16, 4)])
+def test_one_that_hangs_leaves_its_destination_another_thread_where_there_are_some(
+    threads: int, held: int
+) -> None:
+    bulkhead = Bulkhead(threads=threads, patience_seconds=0)
+    assert [bulkhead.enter("billing", refs(1)) for _ in range(held + 1)] == [True] * held + [False]
+
+
 def test_what_was_parked_comes_back_in_order_by_the_message() -> None:
     bulkhead = Bulkhead(threads=8, patience_seconds=0)
     for _ in range(2):

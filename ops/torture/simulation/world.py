@@ -229,6 +229,7 @@ class World:
             self.time.go_on(5)
             for one in list(self.workers):
                 self._advance(one)
+                self.watch.look()  # one may give back what the next one claims
             return
         wake_at = self.watch.next_wake()
         wait = 11_000 if wake_at is None or self.watch.held() else wake_at - self.time.wall
