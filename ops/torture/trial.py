@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from ops.torture import evidence
+from ops.torture import crowding, evidence
 from ops.torture.catalogue import Fault
 from ops.torture.faults import failpoints
 from ops.torture.plan import Plan
@@ -37,7 +37,8 @@ def run(plan: Plan, faults: Mapping[str, Fault], tell: Callable[[str], None]) ->
     with setting(plan) as stage:
         expected = _expected(plan, faults, stage.stretch)
         try:
-            struck, healed_at = _under_load(stage, faults, tell)
+            struck, healed_at, crowded = _under_load(stage, faults, tell)
+            expected = replace(expected, stretch=max(expected.stretch, crowding.stretch(crowded)))
             found = _healed(stage, healed_at, expected)
         except Exception as error:
             raise Broken(plan, error, stage.pipeline.last_words()) from error
@@ -76,8 +77,8 @@ def _expected(plan: Plan, faults: Mapping[str, Fault], stretch: float) -> Expect
 
 def _under_load(
     stage: Stage, faults: Mapping[str, Fault], tell: Callable[[str], None]
-) -> tuple[tuple[str, ...], float]:
-    plan, struck = stage.plan, []
+) -> tuple[tuple[str, ...], float, list[float]]:
+    plan, struck, crowded = stage.plan, [], []
     stage.send("load", rate=plan.rate, connections=plan.connections)
     rest(plan.first_seconds)
     healed_at = time.time()
@@ -92,8 +93,9 @@ def _under_load(
         except failpoints.NotStruck:
             tell(f"{each.fault} did not strike")
         healed_at = time.time()
+        crowded.append(crowding.sample())
     rest(plan.last_seconds)
-    return tuple(struck), healed_at
+    return tuple(struck), healed_at, crowded
 
 
 def _healed(stage: Stage, healed_at: float, expected: Expected) -> Evidence:
