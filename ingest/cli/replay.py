@@ -90,7 +90,6 @@ def replay(
         if detach:
             _tell(asked, job_id, as_json=as_json)
             return
-        output.note(f"Job {job_id}: `hookkeeper jobs pause`, `resume` or `cancel` it.")
         result = follow(database, job_id, asked.total)
     if as_json:
         output.document({"job_id": job_id, **result})

@@ -43,13 +43,14 @@ def made(database: "Database", settings: "Settings", asked: "Asked") -> str:
 
 
 def follow(database: "Database", job_id: str, total: int) -> dict[str, int]:
-    """Wait for the end of the job; return what it came to.
+    """Tell of the job, and wait for its end; return what it came to.
 
     Ctrl-C ends the waiting, not the job. Raises CommandFailed where it was cancelled or failed.
     """
     from ingest.jobs.states import FINAL, JobState
 
     try:
+        output.note(f"Job {job_id}: `hookkeeper jobs pause`, `resume` or `cancel` it.")
         with bar("rows") as tell:
             while (row := _look(database, job_id)) is None or row.state not in FINAL:
                 tell(0 if row is None else row.progress.done or 0, total)
