@@ -84,7 +84,7 @@ def run(loaded: Loaded, claimed: Claimed, limits: Limits) -> AttemptResult:
     handler = loaded.handlers.get(claimed.destination)
     if handler is None:
         return python.unknown(claimed.destination)
-    if python.is_async(handler):
+    if handler.is_async:
         return asyncio.run(python.attempt_async(handler, claimed.event))
     return python.attempt(handler, claimed.event, limits, _run_on_loop)
 

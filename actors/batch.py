@@ -19,9 +19,19 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def reading_on(moment: int) -> Callable[[], int]:
+    """Make a clock by which it was ``moment`` (ms) just now.
+
+    For times that are stored: a claim says the database's, which all workers share. A host's own
+    may be an hour off, and a delivery that failed would come back too soon, too late or never.
+    """
+    began = time.monotonic_ns()
+    return lambda: moment + (time.monotonic_ns() - began) // 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One finished attempt, and when its own work began and ended (ms)."""
+    """One finished attempt, and when its own work began and ended (ms, the database's clock)."""
 
     claimed: Claimed
     result: AttemptResult
@@ -30,7 +40,7 @@ class Outcome:
 
 
 class Batch:
-    """Claimed deliveries of one destination, with room for their outcomes.
+    """Deliveries of one destination that were claimed together, with room for their outcomes.
 
     ``record`` writes outcomes down, once each; the actor's thread calls it.
     """
@@ -39,6 +49,7 @@ class Batch:
         self, claimed: Sequence[Claimed], record: Callable[[Sequence[Outcome]], None]
     ) -> None:
         self.claimed = tuple(claimed)
+        self._now = reading_on(self.claimed[0].started_at)  # they were claimed together
         self._record = record
         self._recorded: set[str] = set()
         self._started: dict[str, int] = {}
@@ -47,12 +58,12 @@ class Batch:
     def start(self, claimed: Claimed) -> None:
         """Note that work on a delivery begins now."""
         reached("effect.before")
-        self._started[claimed.delivery_id] = now_ms()
+        self._started[claimed.delivery_id] = self._now()
 
     def finish(self, claimed: Claimed, result: AttemptResult) -> None:
         """Note what a delivery came to."""
         reached("effect.after")
-        now = now_ms()
+        now = self._now()
         started_at = self._started.get(claimed.delivery_id, claimed.started_at)
         self._finished[claimed.delivery_id] = Outcome(claimed, result, started_at, now)
 

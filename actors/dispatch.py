@@ -76,8 +76,7 @@ def _plans(loaded: Loaded, events: Sequence[Event]) -> Iterator[Plan]:
 
 def _write(database: Database, plans: Sequence[Plan]) -> list[DeliveryRef]:
     refs = store.dispatch(database, plans) if plans else []
-    for event, targets in plans:
-        observing.dispatched(event, [target.destination for target in targets])
+    observing.dispatched(plans)
     return refs
 
 

@@ -1,8 +1,10 @@
 """The job of one message that this worker holds, and what became of it."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from actors.batch import reading_on
 from ingest.jobs.states import ClaimedJob, JobOutcome, JobResult
 
 #: Work that ended without saying how, though its process lives: an interrupt, or a fault of ours.
@@ -18,6 +20,12 @@ class HeldJob:
     claimed: ClaimedJob
     begun: bool = False
     result: JobResult | None = None
+    #: The database's clock, as of the claim.
+    now: Callable[[], int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin to read the clock on."""
+        self.now = reading_on(self.claimed.started_at)
 
 
 #: The job of the message that this worker thread is processing.

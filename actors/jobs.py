@@ -4,7 +4,6 @@ A suspect runs alone in a child, whose progress comes back through its pipe.
 """
 
 import dramatiq
-import structlog
 
 from actors.attempts import job
 from actors.held_job import CURRENT, HeldJob
@@ -12,6 +11,7 @@ from actors.job_context import context_of
 from actors.kinds import spec_of
 from actors.publishing import wake_jobs
 from actors.runtime import Runtime
+from ingest import logs
 from ingest.jobs.context import JobContext
 from ingest.jobs.enqueuing import make
 from ingest.jobs.specs import JobSpec
@@ -46,9 +46,7 @@ def run_job(broker: WakeBroker, runtime: Runtime, held: HeldJob) -> None:
 
     context = context_of(claimed, runtime.resources, runtime.database, make_more)
     with (
-        structlog.contextvars.bound_contextvars(
-            job_id=claimed.id, kind=claimed.kind, trace_id=claimed.trace_id
-        ),
+        logs.context(job_id=claimed.id, kind=claimed.kind, trace_id=claimed.trace_id),
         runtime.teller.telling(claimed, context),
     ):
         held.result = _attempt(runtime, spec, context, claimed)

@@ -3,26 +3,38 @@
 Ids, names and numbers only; never a body, a header or a secret.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import structlog
 
-from ingest import metrics
-from ingest.events import AttemptOutcome, Claimed, Event, Settled
+from ingest import logs, metrics
+from ingest.events import AttemptOutcome, Claimed, Event, Settled, Target
 from ingest.jobs.states import ClaimedJob, JobState, SettledJob
 
 logger = structlog.get_logger(__name__)
 
 
-def attempted(claimed: Mapping[str, Claimed], settled: Settled) -> None:
-    """Tell of an attempt that has been recorded."""
-    delivery = claimed[settled.delivery_id]
-    duration_ms = settled.finished_at - settled.started_at
-    metrics.ATTEMPTS.labels(delivery.destination, settled.result.outcome).inc()
-    metrics.ATTEMPT_SECONDS.labels(delivery.destination).observe(duration_ms / 1_000)
-    if settled.result.outcome is AttemptOutcome.SUCCEEDED:
-        age = settled.finished_at - delivery.event.received_at
-        metrics.TIME_TO_DELIVER_SECONDS.labels(delivery.destination).observe(max(0, age) / 1_000)
+def attempted(destination: str, attempts: Sequence[tuple[Claimed, Settled]]) -> None:
+    """Tell of attempts that have been recorded, all of one destination."""
+    seconds = metrics.ATTEMPT_SECONDS.labels(destination)
+    time_to_deliver = metrics.TIME_TO_DELIVER_SECONDS.labels(destination)
+    outcomes = Counter(settled.result.outcome for _, settled in attempts)
+    for outcome, count in outcomes.items():
+        metrics.ATTEMPTS.labels(destination, outcome).inc(count)
+    seconds.observe_all([(one.finished_at - one.started_at) / 1_000 for _, one in attempts])
+    ages = [
+        settled.finished_at - delivery.event.received_at
+        for delivery, settled in attempts
+        if settled.result.outcome is AttemptOutcome.SUCCEEDED
+    ]
+    time_to_deliver.observe_all([max(0, age) / 1_000 for age in ages])
+    with logs.together():
+        for delivery, settled in attempts:
+            _tell_attempt(delivery, settled)
+
+
+def _tell_attempt(delivery: Claimed, settled: Settled) -> None:
     logger.info(
         "delivery.attempted",
         event_id=delivery.event.id,
@@ -34,7 +46,7 @@ def attempted(claimed: Mapping[str, Claimed], settled: Settled) -> None:
         code=settled.result.code,
         state=settled.state,
         attempt=delivery.attempts + 1,
-        duration_ms=duration_ms,
+        duration_ms=settled.finished_at - settled.started_at,
         wait_ms=delivery.waited_ms,
         wake_at=settled.wake_at,
     )
@@ -42,8 +54,9 @@ def attempted(claimed: Mapping[str, Claimed], settled: Settled) -> None:
 
 def claimed(deliveries: Sequence[Claimed]) -> None:
     """Count how long deliveries waited between being due and being claimed."""
-    for delivery in deliveries:
-        metrics.WAIT_SECONDS.labels(delivery.queue).observe(max(0, delivery.waited_ms) / 1_000)
+    for queue in {delivery.queue for delivery in deliveries}:
+        waits = [max(0, one.waited_ms) / 1_000 for one in deliveries if one.queue == queue]
+        metrics.WAIT_SECONDS.labels(queue).observe_all(waits)
 
 
 def known_jobs(kinds: Iterable[str]) -> None:
@@ -78,15 +91,20 @@ def ended_job(job: ClaimedJob, settled: SettledJob, state: JobState) -> None:
     )
 
 
-def dispatched(event: Event, destinations: list[str]) -> None:
-    """Tell of an event whose routing has been committed."""
-    outcome = "dispatched" if destinations else "unmatched"
-    metrics.DISPATCHED.labels(event.source, outcome).inc()
-    logger.info(
-        "event.dispatched" if destinations else "event.unmatched",
-        event_id=event.id,
-        trace_id=event.trace_id,
-        source=event.source,
-        type=event.type,
-        destinations=destinations,
+def dispatched(plans: Sequence[tuple[Event, Sequence[Target]]]) -> None:
+    """Tell of events whose routing has been committed."""
+    counts = Counter(
+        (event.source, "dispatched" if targets else "unmatched") for event, targets in plans
     )
+    for labels, count in counts.items():
+        metrics.DISPATCHED.labels(*labels).inc(count)
+    with logs.together():
+        for event, targets in plans:
+            logger.info(
+                "event.dispatched" if targets else "event.unmatched",
+                event_id=event.id,
+                trace_id=event.trace_id,
+                source=event.source,
+                type=event.type,
+                destinations=[target.destination for target in targets],
+            )

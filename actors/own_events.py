@@ -9,6 +9,9 @@ import uuid_utils
 
 from ingest.event_view import OWN_SOURCE
 from ingest.events import Arrival
+from ingest.header_pairs import headers_text
+
+_NO_HEADERS = headers_text(())
 
 
 def own_event(
@@ -26,7 +29,7 @@ def own_event(
         type=type_,
         provider_event_id=None,
         received_at=now,
-        headers=(),
+        headers=_NO_HEADERS,
         query="",
         content_type="application/json",
         body=body,

@@ -10,12 +10,12 @@ import time
 from contextlib import AbstractContextManager
 
 import dramatiq
-import structlog
 
 from actors.attempts import python
 from actors.batch import CURRENT, Batch
 from actors.runtime import Runtime
 from actors.together import run_together
+from ingest import logs
 from ingest.events import AttemptResult, Claimed
 from ingest.handlers import Handler
 from ingest.queue import PROCESS, WakeBroker
@@ -45,7 +45,7 @@ def process_batch(runtime: Runtime, batch: Batch) -> None:
         if runtime.stopping.is_set() or time.monotonic() >= share_at:
             return
         handler = handlers.get(claimed.destination)
-        if handler is not None and not claimed.crashes and python.is_async(handler):
+        if handler is not None and not claimed.crashes and handler.is_async:
             together.append((handler, claimed))
             continue
         batch.start(claimed)
@@ -72,7 +72,7 @@ async def _handle(batch: Batch, handler: Handler, claimed: Claimed) -> None:
 
 def _log_context(claimed: Claimed) -> AbstractContextManager[None]:
     """Give what the handler logs the ids of its event."""
-    return structlog.contextvars.bound_contextvars(
+    return logs.context(
         event_id=claimed.event.id,
         trace_id=claimed.event.trace_id,
         delivery_id=claimed.delivery_id,

@@ -19,7 +19,8 @@ How long it may take is said in ``patience.py``, and an answer leaves in one pie
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 import httptools
 from starlette.types import Scope
@@ -50,6 +51,15 @@ _FAILED = "Exception while an event was taken"
 #: How an application takes an event that came whole: its scope, its body, and ``reply``, which is
 #: called once. An application has it as its attribute ``take``, or has it not.
 Take = Callable[[Scope, bytes, Callable[[Answer], None]], None]
+
+
+class _Address(NamedTuple):
+    """Where an event is sent: what the URL of a request says."""
+
+    raw_path: bytes
+    path: str
+    source: str
+    query: bytes
 
 
 class _Refused(Exception):
@@ -206,16 +216,11 @@ class Connection(Patient):
 
         And one whose sender reads: by ASGI, an answer waits until there is room to send it.
         """
-        path = self.url.partition(b"?")[0]
         return (
             self._takes_left > 0
             and not self.flow.write_paused
             and self.parser.get_method() == b"POST"
-            and path.startswith(_ENTRANCE)
-            and path.count(b"/") == _ENTRANCE.count(b"/")
-            and len(path) > len(_ENTRANCE)
-            and path.isascii()
-            and b"%" not in path
+            and _address(self.url) is not None
             and not self.expect_100_continue
             and self._version == "1.1"
             and not self._answering()
@@ -224,14 +229,15 @@ class Connection(Patient):
     def _hand_over(self, whole: bytes) -> None:
         """Have an event taken that came whole; ``receive.py`` tells why not by ASGI."""
         self._whole = None
-        path, _, query = self.url.partition(b"?")
-        scope: Scope = {
-            **self.scope,
+        address = _address(self.url)
+        assert address is not None  # or it would not have been taken
+        scope: Scope = {  # what a receiver reads of one
             "method": "POST",
-            "path": path.decode("ascii"),
-            "raw_path": path,
-            "query_string": query,
-            "path_params": {"source": path[len(_ENTRANCE) :].decode("ascii")},
+            "path": address.path,
+            "raw_path": address.raw_path,
+            "query_string": address.query,
+            "path_params": {"source": address.source},
+            "headers": self.scope["headers"],
         }
         keep_alive = self.parser.should_keep_alive() and not self._leaving
         self.cycle = exchange = Exchange(keep_alive=keep_alive)
@@ -253,12 +259,9 @@ class Connection(Patient):
         self.on_response_complete()
 
     def _write(self, answer: Answer, *, close: bool) -> None:
-        headers = [*self.server_state.default_headers, *answer.headers]
-        lines = [name + b": " + value + b"\r\n" for name, value in headers]
-        length = b"content-length: %d\r\n" % len(answer.body)
-        last = b"connection: close\r\n\r\n" if close else b"\r\n"
+        headers = (*self.server_state.default_headers, *answer.headers)
         self.transport.write_whole(
-            b"".join([STATUS_LINE[answer.status], *lines, length, last, answer.body])
+            _head(answer.status, headers, len(answer.body), close) + answer.body
         )
 
     def _go_on_by_asgi(self, pieces: list[bytes]) -> None:
@@ -343,3 +346,23 @@ class Connection(Patient):
             self._refuse(framing.HEAD_TOO_SLOW)
         else:
             super()._give_up()
+
+
+@lru_cache(maxsize=256)  # senders have few addresses, and each sends again and again
+def _address(url: bytes) -> _Address | None:
+    """Read the URL of an event; None: it is not one, or not spelled as plainly as ours are."""
+    path, _, query = url.partition(b"?")
+    source = path.removeprefix(_ENTRANCE)
+    if len(source) == len(path) or not source or not path.isascii() or b"%" in path:
+        return None
+    if b"/" in source:
+        return None
+    return _Address(path, path.decode("ascii"), source.decode("ascii"), query)
+
+
+@lru_cache(maxsize=64)  # within a second, answers differ in little but their bodies
+def _head(status: int, headers: tuple[tuple[bytes, bytes], ...], size: int, close: bool) -> bytes:  # noqa: FBT001 - of this module alone
+    lines = [name + b": " + value + b"\r\n" for name, value in headers]
+    length = b"content-length: %d\r\n" % size
+    last = b"connection: close\r\n\r\n" if close else b"\r\n"
+    return b"".join([STATUS_LINE[status], *lines, length, last])

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from urllib.parse import unquote_plus
 
@@ -46,10 +47,10 @@ class CredentialKey:
         return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=context).derive(self._key)
 
     def conceal_headers(
-        self, headers: tuple[tuple[str, str], ...], names: Collection[str]
+        self, headers: tuple[tuple[str, str], ...], names: AbstractSet[str]
     ) -> tuple[tuple[str, str], ...]:
         """Return the headers with the values of ``names`` (lower-case) replaced by digests."""
-        if not names or not any(name in names for name, _ in headers):
+        if names.isdisjoint(dict(headers)):
             return headers
         return tuple(
             (name, self._header(name, value)) if name in names else (name, value)

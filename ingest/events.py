@@ -109,7 +109,8 @@ class Event:
 class Arrival(NamedTuple):
     """A verified request on its way into the store. ``dedupe_key`` None: never a duplicate.
 
-    A named tuple, because it is built for every request and crosses to the writer's process.
+    ``headers`` are spelled as by ``header_pairs.headers_text``. A named tuple, because it is built
+    for every request and crosses to the writer's process.
     """
 
     event_id: str
@@ -117,7 +118,7 @@ class Arrival(NamedTuple):
     type: str
     provider_event_id: str | None
     received_at: int
-    headers: tuple[tuple[str, str], ...]
+    headers: str
     query: str
     content_type: str
     body: bytes

@@ -26,11 +26,11 @@ class Owed(Protocol):
 class Exchange:
     """``Owed`` for an event that was taken; ``Connection`` gives its answer."""
 
-    __slots__ = ("disconnected", "keep_alive", "message_event", "response_complete")
+    __slots__ = ("disconnected", "keep_alive", "response_complete")
     response_started = False  # it is given in one piece
+    message_event = asyncio.Event()  # one for all: nobody waits for it
 
     def __init__(self, *, keep_alive: bool) -> None:
         self.keep_alive = keep_alive
         self.response_complete = False
         self.disconnected = False
-        self.message_event = asyncio.Event()

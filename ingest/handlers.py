@@ -11,7 +11,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, TypeVar
@@ -57,6 +57,14 @@ class Handler:
     time_limit_seconds: float
     queue: str
     concurrency: int | None
+    #: Whether calling the function makes a coroutine.
+    is_async: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look at the function once: it costs 2 us, and every delivery asks."""
+        called = getattr(self.function, "__call__", None)  # noqa: B004 - an object whose __call__ is async
+        found = inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(called)
+        object.__setattr__(self, "is_async", found)
 
 
 def on(

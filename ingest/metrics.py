@@ -10,7 +10,29 @@ a connection refuses because it is no request (a bad head, one too slow or too m
 that of the metrics directory, not of a process.
 """
 
-from prometheus_client import Counter, Gauge, Histogram
+from bisect import bisect_left
+from collections import Counter as Counted
+from collections.abc import Sequence
+
+from prometheus_client import Counter, Gauge
+from prometheus_client import Histogram as PlainHistogram
+
+
+class Histogram(PlainHistogram):
+    """A histogram that takes a batch at once.
+
+    An observation is two writes to a mapped file, 2 us each; a batch of a hundred has few buckets.
+    """
+
+    def observe_all(self, amounts: Sequence[float]) -> None:
+        """Observe each of them, by one write a bucket and one for their sum."""
+        if not amounts:
+            return
+        self._sum.inc(sum(amounts))
+        buckets = Counted(bisect_left(self._upper_bounds, one) for one in amounts)
+        for bucket, count in buckets.items():
+            self._buckets[bucket].inc(count)
+
 
 #: The label of requests to sources that nobody configured; senders do not choose our labels.
 UNKNOWN_SOURCE = "unknown"

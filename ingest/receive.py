@@ -21,9 +21,10 @@ from ingest.acceptor import Acceptor, NoPublishedKeys, PublishedKeys, Stored
 from ingest.answers import Answer
 from ingest.config.model import Config, Source
 from ingest.credentials import CredentialKey
-from ingest.entrances import Entrance, Entrances
+from ingest.entrances import Entrance, Entrances, Soon, at_once
 from ingest.errors import RowRejected, StoreUnavailable
 from ingest.events import Arrival
+from ingest.header_pairs import headers_text
 from ingest.heading import read_heading
 from ingest.health import Health
 from ingest.keeper import Keeper
@@ -55,6 +56,7 @@ class Receiver:
     """The endpoint. ``clock``: ms since the epoch. ``origin``: as senders know this server.
 
     ``may_learn``: whether a source that has a secret was opened for one that a handshake says.
+    ``soon``: as of an ``Entrance``.
     """
 
     def __init__(
@@ -70,8 +72,9 @@ class Receiver:
         may_learn: Callable[[str], bool] = lambda _source: False,
         keys: PublishedKeys | None = None,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        soon: Soon = at_once,
     ) -> None:
-        self._entrances = Entrances(config)
+        self._entrances = Entrances(config, soon=soon)
         self._acceptor = acceptor
         self._key = key
         self._health = health
@@ -364,7 +367,9 @@ class Receiver:
             type=verified.event_type,
             provider_event_id=verified.event_id,
             received_at=visit.now,
-            headers=self._key.conceal_headers(heading.headers, entrance.credential_headers),
+            headers=headers_text(
+                self._key.conceal_headers(heading.headers, entrance.credential_headers)
+            ),
             query=self._key.conceal_query(heading.query, entrance.credential_query),
             content_type=heading.content_type,
             body=request.body,

@@ -90,6 +90,7 @@ class Reception:
             pace=Pace(settings.body_timeout_seconds, settings.body_rate),
             origin=settings.origin,
             keys=self._keys,
+            soon=lambda call: asyncio.get_running_loop().call_soon(call),
         )
         self.edge = Edge(
             head_seconds=settings.head_timeout_seconds,

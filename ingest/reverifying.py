@@ -15,6 +15,7 @@ from ingest.config.model import Config, Source
 from ingest.credentials import CredentialKey
 from ingest.errors import BrokerUnavailable, RowRejected
 from ingest.events import Accepted, Arrival
+from ingest.header_pairs import headers_text
 from ingest.origin import moved
 from ingest.rejection import RejectedState
 from ingest.restoring import restored, unrestored
@@ -163,7 +164,7 @@ def _arrival(source: Source, kept: WholeRejected, verified: Verified, now: int) 
         type=verified.event_type,
         provider_event_id=verified.event_id,
         received_at=kept.received_at,
-        headers=kept.headers,
+        headers=headers_text(kept.headers),
         query=Request(kept.method, kept.url, (), b"").query,
         content_type=kept.content_type,
         body=kept.body,

@@ -28,14 +28,6 @@ RunOnLoop = Callable[[Coroutine[Any, Any, AttemptResult]], AttemptResult]
 SUCCESS = AttemptResult(AttemptOutcome.SUCCEEDED, "ok")
 
 
-def is_async(handler: Handler) -> bool:
-    """Whether calling the handler makes a coroutine."""
-    function = handler.function
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - an object whose __call__ is async
-    )
-
-
 def attempt(
     handler: Handler, event: Event, limits: Limits, run_on_loop: RunOnLoop
 ) -> AttemptResult:
@@ -59,7 +51,7 @@ async def attempt_async(handler: Handler, event: Event) -> AttemptResult:
 
 def _given(handler: Handler, event: Event) -> Event:
     """Say on the event who gets it: the inbox marks what a handler did under its name."""
-    return replace(event, handler=handler.name)
+    return event if event.handler == handler.name else replace(event, handler=handler.name)
 
 
 async def _finish(handler: Handler, coroutine: Coroutine[Any, Any, Any]) -> AttemptResult:

@@ -157,7 +157,6 @@ class Claims(Middleware):
         """Write outcomes down; return what may be claimed now because of them."""
         if not outcomes:
             return []
-        claimed = {outcome.claimed.delivery_id: outcome.claimed for outcome in outcomes}
         settled = [self._settle(outcome) for outcome in outcomes]
         try:
             freed = self._write(settled)
@@ -165,8 +164,8 @@ class Claims(Middleware):
             logger.exception("claims.batch_rejected", deliveries=len(settled))
             freed = [ref for outcome in outcomes for ref in self._write_alone(outcome)]
         reached("record.after_commit")
-        for one in settled:
-            observing.attempted(claimed, one)
+        claimed = [outcome.claimed for outcome in outcomes]
+        observing.attempted(claimed[0].destination, list(zip(claimed, settled, strict=True)))
         return freed
 
     def _settle(self, outcome: Outcome, result: AttemptResult | None = None) -> Settled:

@@ -12,7 +12,6 @@ import structlog
 from dramatiq import Broker, MessageProxy, Middleware, Worker
 
 from actors import observing
-from actors.batch import now_ms
 from actors.held_job import CURRENT, UNFINISHED, HeldJob
 from actors.kinds import caps, spec_of
 from actors.middleware.bulkhead import JobBulkhead
@@ -95,7 +94,7 @@ class JobClaims(Middleware):
         due: list[JobRef] = []
         try:
             if held.begun:
-                due = self._record(held.claimed, held.result or UNFINISHED)
+                due = self._record(held, held.result or UNFINISHED)
             else:
                 due = self._release(held.claimed)
         finally:
@@ -139,13 +138,14 @@ class JobClaims(Middleware):
             return _told(undone)
         return []
 
-    def _record(self, claimed: ClaimedJob, result: JobResult) -> list[JobRef]:
+    def _record(self, held: HeldJob, result: JobResult) -> list[JobRef]:
         """Record a job as it is, else in plain words: it must not be held for ever.
 
         Returns what may start now.
         """
+        claimed = held.claimed
         for told in (result, _UNRECORDABLE):
-            settled = self._settle(claimed, told)
+            settled = self._settle(held, told)
             try:
                 recorded = self._write(settled)
             except Exception:
@@ -158,10 +158,10 @@ class JobClaims(Middleware):
         end_process()
         return []
 
-    def _settle(self, claimed: ClaimedJob, result: JobResult) -> SettledJob:
-        spec = spec_of(self._runtime.loaded, claimed.kind)
+    def _settle(self, held: HeldJob, result: JobResult) -> SettledJob:
+        spec = spec_of(self._runtime.loaded, held.claimed.kind)
         policy = spec.policy if spec else retry_policy(DEFAULT_MAX_RETRIES)
-        return settle_job(claimed, result, policy, now_ms(), random.random)
+        return settle_job(held.claimed, result, policy, held.now(), random.random)
 
     def _write(self, settled: SettledJob) -> RecordedJobs | None:
         runtime = self._runtime

@@ -17,7 +17,6 @@ from ingest.failpoints import reached
 from ingest.store.bulk import BulkInsert
 from ingest.store.database import Database
 from ingest.store.database_errors import ConnectionLost, translate
-from ingest.store.event_rows import headers_text
 from ingest.store.schema import dedupe, duplicates, events, payloads
 
 #: How long the publisher has before the scheduler publishes a new row itself.
@@ -155,7 +154,8 @@ def _insert_events(tx: Connection, arrivals: list[Arrival]) -> None:
 
 
 def _event_row(arrival: Arrival) -> tuple[Any, ...]:
-    row = (
+    _refuse_nul(f"{arrival.source}{arrival.type}{arrival.provider_event_id}{arrival.secret_name}")
+    return (
         arrival.event_id,
         arrival.source,
         arrival.type,
@@ -165,21 +165,23 @@ def _event_row(arrival: Arrival) -> tuple[Any, ...]:
         arrival.secret_name,
         arrival.type_signed,
     )
-    _refuse_nul(row)
-    return row
 
 
 def _payload_row(arrival: Arrival) -> tuple[Any, ...]:
-    texts = (headers_text(arrival.headers), arrival.query, arrival.content_type)
-    _refuse_nul(texts)
-    return (*texts, arrival.body, arrival.body_sha256)
+    _refuse_nul(f"{arrival.headers}{arrival.query}{arrival.content_type}")
+    return (
+        arrival.headers,
+        arrival.query,
+        arrival.content_type,
+        arrival.body,
+        arrival.body_sha256,
+    )
 
 
-def _refuse_nul(values: Iterable[object]) -> None:
+def _refuse_nul(texts: str) -> None:
     """PostgreSQL cannot hold a NUL in text; SQLite can, and then its functions stop at it."""
-    for value in values:
-        if isinstance(value, str) and "\0" in value:
-            raise RowRejected("a text contains a NUL character")
+    if "\0" in texts:
+        raise RowRejected("a text contains a NUL character")
 
 
 def _note_duplicates(tx: Connection, pairs: list[tuple[Arrival, Accepted]]) -> None:

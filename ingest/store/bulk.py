@@ -4,7 +4,8 @@ Measured for a batch of 32 events of 2 KB, client CPU included (ops/bench/README
 event through SQLAlchemy's insert-many, 40 through this. The statement's text never changes, so both
 drivers prepare it once:
 
-* SQLite: a row of placeholders, run for each row inside the driver.
+* SQLite: a row of placeholders, run for each row inside the driver. The time is one of them: a
+  function of ours would be called, and wait for the interpreter, once a row.
 * PostgreSQL: one array a column, binary, unnested; COPY has no ON CONFLICT.
 """
 
@@ -14,6 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import Dialect
+
+from ingest.store.dialect import now
 
 _DIALECTS: dict[str, Dialect] = {
     "postgresql": postgresql.dialect(),  # type: ignore[no-untyped-call]  # SQLAlchemy has no annotation there
@@ -37,6 +40,7 @@ class BulkInsert:
         on_conflict: str,
         fixed: Mapping[str, str] | None = None,
     ) -> None:
+        self._asks_the_time = any("{now}" in sql for sql in (on_conflict, *(fixed or {}).values()))
         self._statements = {
             name: _statement(name, table, columns, fixed or {}, on_conflict) for name in _DIALECTS
         }
@@ -47,7 +51,11 @@ class BulkInsert:
         if tx.dialect.name == "postgresql":
             columns = tuple(list(column) for column in zip(*rows, strict=True))
             return tx.exec_driver_sql(statement, columns).rowcount
-        return tx.exec_driver_sql(statement, list(rows)).rowcount
+        given = rows
+        if self._asks_the_time:
+            moment = now(tx)
+            given = [(*row, moment) for row in rows]
+        return tx.exec_driver_sql(statement, list(given)).rowcount
 
 
 def _statement(
@@ -57,12 +65,13 @@ def _statement(
         arrays = ", ".join(f"%b::{_type(table, name)}[]" for name in columns)
         values = ", ".join(["given.*", *fixed.values()])
         given = f"SELECT {values} FROM unnest({arrays}) AS given"  # noqa: S608 - our own names
-        now = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
+        moment = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
     else:
-        given = f"VALUES ({', '.join(['?'] * len(columns) + list(fixed.values()))})"
-        now = "now_ms()"
+        places = [f"?{number}" for number in range(1, len(columns) + 1)]
+        given = f"VALUES ({', '.join([*places, *fixed.values()])})"
+        moment = f"?{len(columns) + 1}"
     names = ", ".join([*columns, *fixed])
-    return f"INSERT INTO {table.name} ({names}) {given} {on_conflict}".replace("{now}", now)
+    return f"INSERT INTO {table.name} ({names}) {given} {on_conflict}".replace("{now}", moment)
 
 
 def _type(table: Table, column: str) -> str:

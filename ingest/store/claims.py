@@ -7,7 +7,7 @@ step, and bodies are read before the write: others wait for the lock that it hol
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
@@ -29,7 +29,6 @@ from ingest.events import (
     DeliveryRef,
     DeliveryState,
     DestinationKind,
-    Event,
     Settled,
 )
 from ingest.failpoints import reached
@@ -75,8 +74,7 @@ def claim(
     crashes = 0 if len(ids) > 1 else LOSSES_TO_QUARANTINE
     with db.write() as tx:
         started = _start(tx, worker_id, waiting, bodies.keys(), caps, crashes)
-    events = {id_: event_from(row) for id_, row in bodies.items()}
-    return [_claimed(started[row.id], events[row.event_id]) for row in waiting if row.id in started]
+    return [_claimed(started[row.id], bodies[row.event_id]) for row in waiting if row.id in started]
 
 
 def record(
@@ -199,14 +197,14 @@ def _running(tx: Connection, names: Sequence[str]) -> dict[str, int]:
     return counts | {row.destination: row.running for row in found}
 
 
-def _claimed(row: AnyRow, event: Event) -> Claimed:
+def _claimed(row: AnyRow, event: AnyRow) -> Claimed:
+    kind = DestinationKind(row.kind)
+    handler = row.destination if kind is DestinationKind.PYTHON else ""
     return Claimed(
         delivery_id=row.id,
-        event=event
-        if event.generation == row.generation
-        else replace(event, generation=row.generation),
+        event=event_from(event, row.generation, handler),
         destination=row.destination,
-        kind=DestinationKind(row.kind),
+        kind=kind,
         queue=row.queue,
         generation=row.generation,
         starts=row.starts,

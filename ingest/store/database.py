@@ -52,6 +52,7 @@ class Database:
             self._lock = WriteLock(file.with_name(file.name + ".lock"), patience_seconds)
         else:
             self._engine = _postgresql_engine(url, patience_seconds)
+        self._writing = self._engine.execution_options(hookkeeper_write=True)
 
     @property
     def file(self) -> Path | None:
@@ -61,10 +62,13 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that may change rows; durable when the block ends without an error."""
-        with translate(self.dialect), self._lock.held() if self._lock else nullcontext():
-            connection = self._engine.connect().execution_options(hookkeeper_write=True)
-            with connection, connection.begin():
-                yield connection
+        with (
+            translate(self.dialect),
+            self._lock.held() if self._lock else nullcontext(),
+            self._writing.connect() as connection,
+            connection.begin(),
+        ):
+            yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -131,6 +135,7 @@ def parse_url(url: str) -> URL:
 def _sqlite_engine(url: URL, patience_seconds: float, clock: Clock) -> Engine:
     engine = create_engine(
         url,
+        execution_options={dialect.CLOCK: clock.now_ms},
         hide_parameters=True,  # an error's text reaches the logs, an event's body must not
         pool_size=4,
         max_overflow=-1,  # the file lock limits writers; a reader must not wait for a connection

@@ -13,7 +13,7 @@ from ingest.events import DeliveryRef, DeliveryState, DestinationKind, Event, Ev
 from ingest.failpoints import reached
 from ingest.store.accept import PUBLISH_GRACE_MS
 from ingest.store.database import Database
-from ingest.store.dialect import insert, now
+from ingest.store.dialect import DIALECTS, insert_into, now
 from ingest.store.event_rows import HEAD_COLUMNS, event_from, fitting, rows_by_id
 from ingest.store.given import among_given, found_by, given, given_ids, given_rows
 from ingest.store.schema import AnyRow, deliveries, events
@@ -75,14 +75,8 @@ def insert_deliveries(tx: Connection, rows: Sequence[NewDelivery], moment: int) 
     """Write deliveries that wait; return the ids of those that were not there before."""
     if not rows:
         return set()
-    statement = insert(tx, deliveries).from_select(
-        [*_NEW_DELIVERIES.c.keys(), *_SAME_FOR_ALL], _NEW
-    )
-    statement = statement.on_conflict_do_nothing(
-        index_elements=["event_id", "destination", "generation"]
-    )
     given_values = {"moment": moment, **given_rows(map(tuple, rows))}
-    return set(tx.execute(statement.returning(deliveries.c.id), given_values).scalars())
+    return set(tx.execute(_INSERT[tx.dialect.name], given_values).scalars())
 
 
 def due_at(target: Target, moment: int) -> int:
@@ -185,3 +179,10 @@ _SAME_FOR_ALL = {
 }
 #: With a condition, since SQLite takes ``SELECT ... ON CONFLICT`` for a join otherwise.
 _NEW = select(*_NEW_DELIVERIES.c, *_SAME_FOR_ALL.values()).where(true())
+_INSERT = {
+    name: insert_into(name, deliveries)
+    .from_select([*_NEW_DELIVERIES.c.keys(), *_SAME_FOR_ALL], _NEW)
+    .on_conflict_do_nothing(index_elements=["event_id", "destination", "generation"])
+    .returning(deliveries.c.id)
+    for name in DIALECTS
+}

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-import orjson
 from sqlalchemy import Connection, func, select
 
 from ingest.events import Event
+from ingest.header_pairs import read_headers
 from ingest.store.given import among_given, found_by, given_ids
 from ingest.store.schema import AnyRow, events, payloads
 
@@ -60,23 +60,8 @@ def fitting(tx: Connection, ids: Sequence[str]) -> list[str]:
     return chosen
 
 
-def headers_text(headers: tuple[tuple[str, str], ...]) -> str:
-    """Spell headers as JSON pairs. Raises UnicodeEncodeError for a lone surrogate."""
-    try:
-        return orjson.dumps(headers).decode()
-    except orjson.JSONEncodeError:
-        for name, value in headers:
-            f"{name}{value}".encode()
-        raise
-
-
-def read_headers(text: str) -> tuple[tuple[str, str], ...]:
-    """Read what ``headers_text`` wrote."""
-    return tuple(map(tuple, orjson.loads(text)))
-
-
-def event_from(row: AnyRow, generation: int | None = None) -> Event:
-    """Build the event of a row; ``generation`` is a delivery's own where that is asked for."""
+def event_from(row: AnyRow, generation: int | None = None, handler: str = "") -> Event:
+    """Build the event of a row; ``generation`` and ``handler`` are those of a delivery of it."""
     return Event(
         id=row.id,
         source=row.source,
@@ -89,6 +74,7 @@ def event_from(row: AnyRow, generation: int | None = None) -> Event:
         body=row.body,
         trace_id=row.trace_id,
         generation=row.generation if generation is None else generation,
+        handler=handler,
         type_signed=row.type_signed,
     )
 

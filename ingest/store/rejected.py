@@ -15,11 +15,11 @@ from sqlalchemy import Connection, Select, delete, select, update
 
 from ingest.errors import RowRejected
 from ingest.events import Accepted, Arrival
+from ingest.header_pairs import headers_text, read_headers
 from ingest.rejection import RejectedRequest, RejectedState
 from ingest.store.accept import accept_in
 from ingest.store.database import Database
 from ingest.store.dialect import insert, now
-from ingest.store.event_rows import headers_text, read_headers
 from ingest.store.ids import first_id
 from ingest.store.queries import whole_id
 from ingest.store.rejected_schema import rejected, rejected_room

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from ingest.verify.places import Atom, Reading, sole
 from ingest.verify.provider import Provider
@@ -14,14 +14,14 @@ from ingest.verify.request import Reason, Rejected
 #: DocuSign's documented maximum is the largest; each costs a comparison.
 MOST_SIGNATURES: Final = 100
 _NUMBERED: Final = re.compile("[1-9][0-9]{0,2}")
+_NO_PAIRS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(NamedTuple):
     """The items that may be signatures, prefixes still on, and the other pairs (``t``)."""
 
     items: tuple[str, ...]
-    pairs: Mapping[str, str] = field(default_factory=dict)
+    pairs: Mapping[str, str] = _NO_PAIRS
 
 
 def read_carrier(provider: Provider, reading: Reading) -> Carried | Rejected:

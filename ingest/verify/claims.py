@@ -7,7 +7,7 @@ the entry, or one of ``builders/``. The families hold them against keys.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ingest.verify.carrier import read_carrier
 from ingest.verify.extract import Extractor
@@ -17,8 +17,7 @@ from ingest.verify.request import Reason, Rejected
 from ingest.verify.words import Algorithm
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """What the sender asserts of one thing: it holds if any signature fits any content.
 
     ``signatures``: as carried, without prefix. ``contents``: alternatives, such as a URL with its

@@ -10,11 +10,9 @@ nor a whole number, or what came twice with different values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 from urllib.parse import parse_qs
 
 import orjson
@@ -28,11 +26,14 @@ Place = Literal["header", "body", "form", "query", "signature", "option", "claim
 _FIRST: Final = "0"
 _MOST_FIELDS: Final = 1_000  # of a form or a query: more is not a webhook
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+_UNREAD: Final = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Atom:
-    """One place: ``header:webhook-id``, ``body:event.type``. ``name`` is lower-case for headers."""
+class Atom(NamedTuple):
+    """One place: ``header:webhook-id``, ``body:event.type``. ``name`` is lower-case for headers.
+
+    A named tuple, because the atoms of every event are looked up in a set.
+    """
 
     place: Place
     name: str
@@ -91,25 +92,40 @@ class Reading:
         self.keys = keys
         self.now = now
         self.claims: Mapping[str, Any] = {}
+        # Not cached_property: until Python 3.12 it takes a lock, which costs more than the rest.
+        self._parsed: Any = _UNREAD
+        self._fields: Mapping[str, list[str]] | None = None
+        self._parameters: Mapping[str, list[str]] | None = None
 
-    @cached_property
+    @property
     def _json(self) -> Any:
-        return _parsed(self.request.body)
+        if self._parsed is _UNREAD:
+            self._parsed = _parsed(self.request.body)
+        return self._parsed
 
-    @cached_property
+    @property
     def _form(self) -> Mapping[str, list[str]]:
+        if self._fields is None:
+            self._fields = self._read_form()
+        return self._fields
+
+    @property
+    def _query(self) -> Mapping[str, list[str]]:
+        if self._parameters is None:
+            self._parameters = _fields(self.request.query)
+        return self._parameters
+
+    def _read_form(self) -> Mapping[str, list[str]]:
         # No provider signs Content-Type: whoever replays a body could hide its id by another one.
         if self._json is not None:
             return {}
         fields = multipart_fields(self.request.body, _MOST_FIELDS)
         return _fields(self.request.body.decode("latin-1")) if fields is None else fields
 
-    @cached_property
-    def _query(self) -> Mapping[str, list[str]]:
-        return _fields(self.request.query)
-
     def read(self, atom: Atom) -> str | None:
         """Return the text at one place, or None if it is absent. Never raises."""
+        if atom.place == "header":  # most are, and text is all that stands there
+            return sole(self.request.all(atom.name))
         value = self._value(atom)
         return None if isinstance(value, bool) else scalar(value)
 
@@ -158,8 +174,10 @@ class Reading:
         return self.request.body.decode("latin-1").strip()
 
 
-def sole(values: Iterable[str]) -> str | None:
+def sole(values: Sequence[str]) -> str | None:
     """Return the one value there is; None for none, or for several different ones (ambiguous)."""
+    if len(values) == 1:
+        return values[0] or None
     distinct = set(values)
     return (distinct.pop() or None) if len(distinct) == 1 else None
 

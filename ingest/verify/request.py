@@ -7,13 +7,11 @@ builds a ``Request`` and hands it to ``ingest.verify.verify``.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import NamedTuple
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request as it came in.
 
@@ -25,6 +23,10 @@ class Request:
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    #: Headers by their names in small letters, filled in when one is asked for.
+    _by_name: dict[str, list[str]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def header(self, name: str) -> str | None:
         """Return the first value of a header, whatever its case, or None."""
@@ -32,16 +34,11 @@ class Request:
 
     def all(self, name: str) -> list[str]:
         """Every value of a header, in the order in which they came."""
-        return self._by_name.get(name.lower(), [])
-
-    @cached_property
-    def _by_name(self) -> Mapping[str, list[str]]:
-        found = {name.lower(): [value] for name, value in self.headers}
-        if len(found) < len(self.headers):  # one came twice, which is rare
-            found = {}
-            for name, value in self.headers:
-                found.setdefault(name.lower(), []).append(value)
-        return found
+        found = self._by_name
+        if not found:
+            for given, value in self.headers:
+                found.setdefault(given.lower(), []).append(value)
+        return found.get(name.lower(), [])
 
     @property
     def query(self) -> str:

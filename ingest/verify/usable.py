@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
 from ingest.verify.keys import PUBLIC_KEY_PREFIX, decode_key, decode_public_key, trimmed
 from ingest.verify.provider import Provider
 from ingest.verify.public_keys import read_public_keys
 from ingest.verify.web_tokens import SHARED
+from ingest.verify.words import SecretFormat
 
 
 def usable(provider: Provider, secret: bytes) -> bool:
@@ -26,22 +31,42 @@ def usable(provider: Provider, secret: bytes) -> bool:
             return bool(keys_in(provider, secret))
 
 
-def keys_in(provider: Provider, value: bytes) -> list[bytes]:
+def keys_in(provider: Provider, value: bytes) -> Sequence[bytes]:
     """Every key that one secret may stand for: several behind a separator, or in two formats."""
-    mark = provider.secret_separator.encode()
-    parts = value.split(mark) if mark else [value]
-    found = [key_of(provider, part) for part in parts]
-    if provider.other_secret_format is not None:
-        found += [decode_key(provider.other_secret_format, part) for part in parts]
-    return [key for key in dict.fromkeys(found) if key is not None]
+    return _keys(
+        value,
+        provider.secret_separator,
+        (provider.secret_prefix_removed, provider.secret_suffix),
+        (provider.secret_format, provider.other_secret_format),
+    )
+
+
+@lru_cache(maxsize=1_024)  # a source's secrets are asked for with each of its events
+def _keys(
+    value: bytes,
+    separator: str,
+    shown: tuple[re.Pattern[bytes] | None, str],
+    formats: tuple[SecretFormat, SecretFormat | None],
+) -> Sequence[bytes]:
+    """Read a secret: ``shown`` is what is taken off its front and put on its end."""
+    parts = value.split(separator.encode()) if separator else [value]
+    first, other = formats
+    found = [_key(part, shown, first) for part in parts]
+    if other is not None:
+        found += [decode_key(other, part) for part in parts]
+    return tuple(key for key in dict.fromkeys(found) if key is not None)
 
 
 def key_of(provider: Provider, value: bytes) -> bytes | None:
     """Return the key bytes of a secret as the provider shows it; None where it is none."""
-    prefix = provider.secret_prefix_removed
-    if prefix is not None or provider.secret_suffix:
-        value = trimmed(value, prefix, provider.secret_suffix)
-    return decode_key(provider.secret_format, value)
+    shown = (provider.secret_prefix_removed, provider.secret_suffix)
+    return _key(value, shown, provider.secret_format)
+
+
+def _key(
+    value: bytes, shown: tuple[re.Pattern[bytes] | None, str], secret_format: SecretFormat
+) -> bytes | None:
+    return decode_key(secret_format, trimmed(value, *shown) if any(shown) else value)
 
 
 def form_of(provider: Provider) -> str:

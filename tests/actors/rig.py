@@ -21,6 +21,7 @@ from ingest.config.settings import Settings, load_settings
 from ingest.config.snapshot import Loaded, Snapshot
 from ingest.errors import StoreUnavailable
 from ingest.events import Accepted, Arrival, DeliveryRef, DeliveryState
+from ingest.header_pairs import headers_text
 from ingest.queue import WakeBroker, publish_deliveries, publish_events
 from ingest.store import Database, queries, schema
 from ingest.store.accept import accept
@@ -209,7 +210,7 @@ def arrival(source: str, type_: str, body: bytes) -> Arrival:
         type=type_,
         provider_event_id=None,
         received_at=time.time_ns() // 1_000_000,
-        headers=(("X-Twice", "1"), ("x-twice", "2"), ("Cookie", "digest")),
+        headers=headers_text((("X-Twice", "1"), ("x-twice", "2"), ("Cookie", "digest"))),
         query="a=1",
         content_type="application/json; charset=utf-8",
         body=body,

@@ -21,6 +21,7 @@ from ingest.events import (
     Settled,
     Target,
 )
+from ingest.header_pairs import headers_text
 from ingest.store import Database, claims, dispatch, workers
 from ingest.store.accept import accept
 
@@ -49,7 +50,7 @@ def arrival(body: bytes = BODY, *, key: bytes | None = None, **changes: Any) -> 
         type="push",
         provider_event_id="72d3162e-cc78-11e3-81ab-4c9367dc0958",
         received_at=now_ms(),
-        headers=(("X-GitHub-Event", "push"), ("X-Twice", "1"), ("x-twice", "2")),
+        headers=headers_text((("X-GitHub-Event", "push"), ("X-Twice", "1"), ("x-twice", "2"))),
         query="a=1&a=2",
         content_type="application/json",
         body=body,

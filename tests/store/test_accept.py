@@ -203,7 +203,7 @@ BAD: dict[str, dict[str, Any]] = {
     "a NUL in the query": {"query": "\0"},
     "a NUL in a header": {"content_type": "text/plain\0"},
     "a lone surrogate": {"type": "\ud800"},
-    "a lone surrogate in a header": {"headers": (("X", "\udfff"),)},
+    "a lone surrogate in a header": {"headers": '[["X","\udfff"]]'},
     "a missing column": {"source": None},
     "a number too large": {"received_at": 2**63},
     "a key without an expiry": {"dedupe_key": key_of("bad"), "dedupe_expires_at": None},

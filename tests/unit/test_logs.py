@@ -150,6 +150,17 @@ def test_context_is_on_every_line(output: Output) -> None:
     assert [line["trace_id"] for line in output.lines()] == ["t1", "t1"]
 
 
+def test_what_is_said_of_a_piece_of_work_is_on_its_lines_and_on_no_other(output: Output) -> None:
+    with logs.context(delivery_id="d1", destination="billing"):
+        structlog.get_logger("x").info("ours")
+        with logs.context(destination="audit"):
+            logging.getLogger("y").info("theirs")
+        structlog.get_logger("x").info("own word", delivery_id="d2")
+    structlog.get_logger("x").info("after")
+    found = [(line.get("delivery_id"), line.get("destination")) for line in output.lines()]
+    assert found == [("d1", "billing"), ("d1", "audit"), ("d2", "billing"), (None, None)]
+
+
 def test_a_reader_that_went_away_fails_nothing() -> None:
     tried: list[bytes] = []
 
@@ -247,3 +258,40 @@ def test_the_end_of_gathering_writes_what_was_gathered_and_then_each_line_at_onc
     assert [json.loads(write)["event"] for write in writes.each] == ["gathered", "at once"]
     turns.end()
     assert len(writes.each) == 2
+
+
+def test_lines_that_belong_together_are_one_write() -> None:
+    writes = Writes()
+    logs.configure("info", "json", writes)
+    with logs.together():
+        for number in range(3):
+            structlog.get_logger("x").info("line", number=number)
+        assert writes.each == []
+    (write,) = writes.each
+    assert [json.loads(line)["number"] for line in write.splitlines()] == [0, 1, 2]
+
+
+def test_what_was_said_before_a_failure_is_written() -> None:
+    writes = Writes()
+    logs.configure("info", "json", writes)
+
+    def fail() -> None:
+        with logs.together():
+            structlog.get_logger("x").info("said")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    structlog.get_logger("x").info("afterwards")
+    assert [json.loads(write)["event"] for write in writes.each] == ["said", "afterwards"]
+
+
+def test_other_threads_do_not_wait_for_lines_that_belong_together() -> None:
+    writes = Writes()
+    logs.configure("info", "json", writes)
+    with logs.together():
+        structlog.get_logger("x").info("held")
+        thread = threading.Thread(target=structlog.get_logger("x").info, args=["of a thread"])
+        thread.start()
+        thread.join()
+        assert [json.loads(write)["event"] for write in writes.each] == ["of a thread"]

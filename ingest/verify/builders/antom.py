@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from urllib.parse import unquote
 
 from ingest.verify.claims import Claim, template_claims
@@ -20,4 +19,4 @@ def antom(provider: Provider, reading: Reading) -> Sequence[Claim] | Rejected:
     made = template_claims(provider, reading)
     if isinstance(made, Rejected):
         return made
-    return [replace(each, signatures=[unquote(text) for text in each.signatures]) for each in made]
+    return [each._replace(signatures=[unquote(text) for text in each.signatures]) for each in made]

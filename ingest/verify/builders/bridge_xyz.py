@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ingest.verify.claims import Claim, template_claims
 from ingest.verify.places import Reading
@@ -20,7 +19,7 @@ def bridge_xyz(provider: Provider, reading: Reading) -> Sequence[Claim] | Reject
     made = template_claims(provider, reading)
     if isinstance(made, Rejected):
         return made
-    return [replace(each, contents=_digests(each.contents)) for each in made]
+    return [each._replace(contents=_digests(each.contents)) for each in made]
 
 
 def _digests(contents: Sequence[tuple[bytes, ...]]) -> list[tuple[bytes, ...]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ingest.verify.claims import Claim, template_claims
 from ingest.verify.content import wire
@@ -23,6 +22,6 @@ def paypal(provider: Provider, reading: Reading) -> Sequence[Claim] | Rejected:
         return made
     inside = wire(webhook_id)
     return [
-        replace(each, contents=[(inside.join(pieces),) for pieces in each.contents])
+        each._replace(contents=[(inside.join(pieces),) for pieces in each.contents])
         for each in made
     ]

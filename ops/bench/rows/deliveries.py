@@ -19,6 +19,7 @@ from pathlib import Path
 from uuid_utils import uuid7
 
 from ingest.events import Arrival, DeliveryRef, DestinationKind, Target
+from ingest.header_pairs import headers_text
 from ingest.queue import DELIVER, WakeBroker, build_broker, publish_deliveries
 from ingest.store import Database, dispatch, open_database
 from ingest.store.accept import accept
@@ -207,7 +208,7 @@ def _arrival() -> Arrival:
         type=event.name,
         provider_event_id=event_id,
         received_at=time.time_ns() // 1_000_000,
-        headers=tuple(request.headers(event, event_id).items()),
+        headers=headers_text(tuple(request.headers(event, event_id).items())),
         query="",
         content_type="application/json",
         body=event.body,

@@ -7,6 +7,7 @@ from uuid_utils import uuid7
 
 from ingest.errors import HookkeeperError
 from ingest.events import Accepted, Arrival
+from ingest.header_pairs import headers_text
 from ingest.jobs.states import Plan
 from ingest.jobs.workflow import Call, Work, chain, chord, group, plan
 from ingest.store import destinations, jobs, replay
@@ -64,7 +65,7 @@ def _arrival(world: "World", one: Sent, change: bytes) -> Arrival:
         type=one.type,
         provider_event_id=one.provider_event_id,
         received_at=world.time.wall,
-        headers=(("X-Event", one.type),),
+        headers=headers_text((("X-Event", one.type),)),
         query="",
         content_type="application/json",
         body=body,

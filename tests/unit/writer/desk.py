@@ -15,6 +15,7 @@ import uuid_utils
 
 from ingest.errors import RowRejected, StoreUnavailable
 from ingest.events import Accepted, Arrival
+from ingest.header_pairs import headers_text
 from ingest.store import Database, open_database
 from ingest.store.dispatch import undispatched
 from ingest.writer import Orders, Writer
@@ -42,7 +43,7 @@ def arrival(body: bytes = b"{}", *, key: bytes | None = None) -> Arrival:
         type="push",
         provider_event_id=None,
         received_at=now,
-        headers=(("x-github-event", "push"),),
+        headers=headers_text((("x-github-event", "push"),)),
         query="",
         content_type="application/json",
         body=body,
