@@ -195,6 +195,8 @@ class Connection(Patient):
         wrong = framing.wrong_with(self.url, self._version, self.headers)
         if wrong is not None:
             raise _Refused(wrong)
+        if _address(self.url) is None and framing.too_large(self.url, self.headers):
+            raise _Refused(framing.HEAD_TOO_LARGE)  # an event's is counted under its source
         if len(self.connections) > CONNECTIONS:
             raise _Refused(answers.CONNECTIONS)
 

@@ -12,6 +12,10 @@ from functools import lru_cache
 from ingest import answers
 from ingest.answers import Answer
 
+#: Of a head: more than any honest sender needs. httptools has no limits of its own
+#: (research/ops.md §3.5: 20 MB gave 200).
+HEADERS_LIMIT = 100
+BYTES_LIMIT = 32_768
 #: Of a target. Providers' own addresses have at most a few hundred bytes.
 TARGET_BYTES = 8_192
 _ORIGIN_FORM = b"/"
@@ -34,6 +38,12 @@ _BAD_HOST = _wrong(400, "bad_host", "A request names its host once, in a Host he
 _BAD_VERSION = _wrong(505, "bad_version", "This port speaks HTTP/1.1.")
 _BAD_CODING = _wrong(400, "bad_coding", "The only transfer coding is chunked, of HTTP/1.1.")
 _BAD_EXPECTATION = _wrong(417, "bad_expectation", "The only expectation is 100-continue.")
+
+
+def too_large(target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether a head alone, names and values with the target, is more than it may be."""
+    size = len(target) + sum(len(name) + len(value) for name, value in headers)
+    return len(headers) > HEADERS_LIMIT or size > BYTES_LIMIT
 
 
 def wrong_with(

@@ -5,11 +5,9 @@ from typing import NamedTuple
 
 from starlette.types import Scope
 
+from ingest.framing import BYTES_LIMIT, HEADERS_LIMIT
 from ingest.trace import trace_id
 
-#: uvicorn's httptools parser has no limits of its own (research/ops.md §3.5: 20 MB gave 200).
-HEADERS_LIMIT = 100
-BYTES_LIMIT = 32_768
 _CONTENT_TYPE_LIMIT = 255
 
 
