@@ -15,11 +15,12 @@ READY = b"ready"
 _READY_SECONDS = 60.0
 
 
-async def successor(commanded: Callable[[int], Command], guard: Guard) -> Child:
+async def successor(commanded: Callable[[int | None], Command], guard: Guard) -> Child:
     """Start a server, and return once it is ready.
 
-    ``commanded``: its command, given the descriptor to which it writes READY once it serves.
-    Raises CommandFailed where it does not; nothing of it is left then.
+    ``commanded``: its command, given the descriptor to which it writes READY once it serves, or
+    None for its later lives: the descriptor's number belongs to something else by then.
+    Raises CommandFailed where it does not get ready; nothing of it is left then.
     """
     reading, writing = os.pipe()
     child = Child(commanded(writing), guard)
@@ -29,6 +30,7 @@ async def successor(commanded: Callable[[int], Command], guard: Guard) -> Child:
         finally:
             os.close(writing)
         await _ready(child.command.name, reading)
+        child.command = commanded(None)
     except BaseException:
         child.kill()
         await child.stop()

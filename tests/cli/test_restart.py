@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -131,6 +133,20 @@ def test_a_restart_under_load_fails_no_request_and_replaces_every_process(tmp_pa
         wait_until(
             lambda: not set(up.pids("web")[:-1]) & set(up.family()), describe="old ones gone"
         )
+
+
+@pytest.mark.parametrize("name", ["web", "console"])
+def test_what_a_restart_brought_is_restarted_when_it_is_killed(up: Up, name: str) -> None:
+    """Its first life told who started it that it was ready; nobody listens to the next ones."""
+    assert up.run("restart").code == 0
+    os.kill(up.pids(name)[-1], signal.SIGKILL)
+    wait_until(lambda: len(up.pids(name)) == 3, describe=f"a third life of {name}")
+
+    port = up.port if name == "web" else up.whereabouts["console_port"]
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert connection.recv(15).startswith(b"HTTP/1.1 ")
+    assert len(up.pids(name)) == 3
 
 
 def started(up: Up) -> bool:
