@@ -38,5 +38,5 @@ def own_event(
         secret_name=None,
         type_signed=None,  # nothing was signed, and nobody else can have said it
         dedupe_key=key,
-        dedupe_expires_at=None if key is None else now + for_ms,
+        dedupe_for_ms=None if key is None else for_ms,
     )

@@ -107,7 +107,9 @@ class Event:
 
 
 class Arrival(NamedTuple):
-    """A verified request on its way into the store. ``dedupe_key`` None: never a duplicate.
+    """A verified request on its way into the store.
+
+    ``dedupe_key`` None: never a duplicate; else it counts for ``dedupe_for_ms`` from the commit on.
 
     ``headers`` are spelled as by ``header_pairs.headers_text``. A named tuple, because it is built
     for every request and crosses to the writer's process.
@@ -127,7 +129,7 @@ class Arrival(NamedTuple):
     secret_name: str | None
     type_signed: bool | None
     dedupe_key: bytes | None
-    dedupe_expires_at: int | None
+    dedupe_for_ms: int | None
 
 
 class Accepted(NamedTuple):

@@ -378,7 +378,7 @@ class Receiver:
             secret_name=verified.secret_name,
             type_signed=verified.type_signed,
             dedupe_key=key,
-            dedupe_expires_at=None if key is None else visit.now + source.dedupe_window_ms,
+            dedupe_for_ms=None if key is None else source.dedupe_window_ms,
         )
 
     def _end(self, visit: Visit, answer: Answer) -> None:

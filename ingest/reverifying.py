@@ -124,7 +124,7 @@ class Reverifying:
         request = _as_sent(kept, source, self._key, self._origin)
         verdict = self._again(source, request, kept.received_at)
         if isinstance(verdict, Verified):
-            return _arrival(source, kept, verdict, store.moment(self._database))
+            return _arrival(source, kept, verdict)
         return verdict
 
     def _again(self, source: Source, request: Request, at: int) -> Verified | str:
@@ -151,7 +151,7 @@ def _as_sent(kept: WholeRejected, source: Source, key: CredentialKey, origin: st
     return restored(request, source.provider, source.secrets, key)
 
 
-def _arrival(source: Source, kept: WholeRejected, verified: Verified, now: int) -> Arrival:
+def _arrival(source: Source, kept: WholeRejected, verified: Verified) -> Arrival:
     """An event that was received then. Its id is new: exports go by ids, and passed that time.
 
     The dedupe key lives from now on: the provider's own tries of one event, all of them kept, may
@@ -173,5 +173,5 @@ def _arrival(source: Source, kept: WholeRejected, verified: Verified, now: int) 
         secret_name=verified.secret_name,
         type_signed=verified.type_signed,
         dedupe_key=key,
-        dedupe_expires_at=None if key is None else now + source.dedupe_window_ms,
+        dedupe_for_ms=None if key is None else source.dedupe_window_ms,
     )

@@ -29,6 +29,7 @@ _PAYLOAD = ("headers", "query", "content_type", "body", "body_sha256")
 _INSERT_KEYS = BulkInsert(
     dedupe,
     ("key", "event_id", "body_sha256", "seen_at", "expires_at"),
+    from_now=("expires_at",),  # by the database's clock, which judges it: a receiver's may be off
     on_conflict="ON CONFLICT (key) DO UPDATE SET event_id = excluded.event_id,"
     " body_sha256 = excluded.body_sha256, seen_at = excluded.seen_at,"
     " expires_at = excluded.expires_at WHERE dedupe.expires_at <= {now}",
@@ -132,7 +133,7 @@ def _win_keys(tx: Connection, arrivals: Iterable[Arrival]) -> dict[bytes, First]
 
 
 def _key_row(one: Arrival) -> tuple[Any, ...]:
-    return (one.dedupe_key, one.event_id, one.body_sha256, one.received_at, one.dedupe_expires_at)
+    return (one.dedupe_key, one.event_id, one.body_sha256, one.received_at, one.dedupe_for_ms)
 
 
 def _answer(arrival: Arrival, owners: dict[bytes, First]) -> Accepted:

@@ -9,7 +9,7 @@ drivers prepare it once:
 * PostgreSQL: one array a column, binary, unnested; COPY has no ON CONFLICT.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -29,7 +29,7 @@ class BulkInsert:
 
     ``columns``: what each row gives, in order. ``fixed``: SQL for columns that are the same in
     every row; ``on_conflict``: the rest of the statement. Both may say ``{now}`` for the
-    database's clock in milliseconds.
+    database's clock in milliseconds; ``from_now``: columns that are given as so many from now.
     """
 
     def __init__(
@@ -39,11 +39,17 @@ class BulkInsert:
         *,
         on_conflict: str,
         fixed: Mapping[str, str] | None = None,
+        from_now: Collection[str] = (),
     ) -> None:
-        self._asks_the_time = any("{now}" in sql for sql in (on_conflict, *(fixed or {}).values()))
-        self._statements = {
-            name: _statement(name, table, columns, fixed or {}, on_conflict) for name in _DIALECTS
-        }
+        self._statements: dict[str, str] = {}
+        for dialect in _DIALECTS:
+            given = {name: _given(dialect, number, name) for number, name in enumerate(columns, 1)}
+            values = {name: sql + (" + {now}" * (name in from_now)) for name, sql in given.items()}
+            values |= fixed or {}
+            rest = f"{_rows(dialect, table, columns, values)} {on_conflict}"
+            self._asks_the_time = "{now}" in rest
+            said = f"INSERT INTO {table.name} ({', '.join(values)}) {rest}"
+            self._statements[dialect] = said.replace("{now}", _now(dialect, len(columns) + 1))
 
     def __call__(self, tx: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
         """Insert; return how many rows were added or, on a conflict, changed."""
@@ -58,20 +64,24 @@ class BulkInsert:
         return tx.exec_driver_sql(statement, list(given)).rowcount
 
 
-def _statement(
-    dialect: str, table: Table, columns: Sequence[str], fixed: Mapping[str, str], on_conflict: str
-) -> str:
+def _given(dialect: str, number: int, name: str) -> str:
+    """What stands for a value of a row: a column of ``given``, or the so-manyeth parameter."""
+    return f"given.{name}" if dialect == "postgresql" else f"?{number}"
+
+
+def _now(dialect: str, number: int) -> str:
     if dialect == "postgresql":
-        arrays = ", ".join(f"%b::{_type(table, name)}[]" for name in columns)
-        values = ", ".join(["given.*", *fixed.values()])
-        given = f"SELECT {values} FROM unnest({arrays}) AS given"  # noqa: S608 - our own names
-        moment = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
-    else:
-        places = [f"?{number}" for number in range(1, len(columns) + 1)]
-        given = f"VALUES ({', '.join([*places, *fixed.values()])})"
-        moment = f"?{len(columns) + 1}"
-    names = ", ".join([*columns, *fixed])
-    return f"INSERT INTO {table.name} ({names}) {given} {on_conflict}".replace("{now}", moment)
+        return "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
+    return f"?{number}"
+
+
+def _rows(dialect: str, table: Table, columns: Sequence[str], values: Mapping[str, str]) -> str:
+    said = ", ".join(values.values())
+    if dialect != "postgresql":
+        return f"VALUES ({said})"
+    arrays = ", ".join(f"%b::{_type(table, name)}[]" for name in columns)
+    names = ", ".join(columns)
+    return f"SELECT {said} FROM unnest({arrays}) AS given({names})"  # noqa: S608 - our own names
 
 
 def _type(table: Table, column: str) -> str:

@@ -119,12 +119,6 @@ def next_kept(
     return [_whole(row) for row in found]
 
 
-def moment(db: Database) -> int:
-    """Return the database's clock (ms)."""
-    with db.read() as tx:
-        return now(tx)
-
-
 def release(db: Database, rejected_id: str, arrival: Arrival) -> Accepted | None:
     """Make an event of a request that is verified now; None where it was released before.
 

@@ -219,7 +219,7 @@ def arrival(source: str, type_: str, body: bytes) -> Arrival:
         secret_name=None,
         type_signed=False,
         dedupe_key=None,
-        dedupe_expires_at=None,
+        dedupe_for_ms=None,
     )
 
 

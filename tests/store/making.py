@@ -59,7 +59,7 @@ def arrival(body: bytes = BODY, *, key: bytes | None = None, **changes: Any) -> 
         secret_name="env:GITHUB_WEBHOOK_SECRET",
         type_signed=False,  # GitHub says it in a header
         dedupe_key=key,
-        dedupe_expires_at=None if key is None else now_ms() + 7 * DAY_MS,
+        dedupe_for_ms=None if key is None else 7 * DAY_MS,
     )
     return made._replace(**changes)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ingest.events import Accepted, Arrival
 from ingest.store import Database, queries
-from tests.store.making import accepted, arrival, key_of, new_id, now_ms
+from tests.store.making import accepted, arrival, key_of, new_id
 
 KEYS = ("a", "b", "c")
 BODIES = (b"{}", b'{"other":1}')
@@ -40,12 +40,11 @@ class Model:
     owners: dict[bytes, Arrival] = field(default_factory=dict)
 
     def accept(self, batch: Sequence[Arrival]) -> list[Accepted]:
-        now = now_ms()
         winners: dict[bytes, Arrival] = {}
         for one in batch:
             if one.dedupe_key is not None and one.dedupe_key not in winners:
                 owner = self.owners.get(one.dedupe_key)
-                expired = owner is None or (owner.dedupe_expires_at or 0) <= now
+                expired = owner is None or (owner.dedupe_for_ms or 0) < 0
                 winners[one.dedupe_key] = one if owner is None or expired else owner
         self.owners |= winners
         return [self._answer(one) for one in batch]
@@ -61,9 +60,7 @@ def arrive(request: Request, example: str) -> Arrival:
     if request.key is None:
         return arrival(request.body)
     ahead = -1_000 if request.forgotten else 600_000
-    return arrival(
-        request.body, key=key_of(example + request.key), dedupe_expires_at=now_ms() + ahead
-    )
+    return arrival(request.body, key=key_of(example + request.key), dedupe_for_ms=ahead)
 
 
 @given(sent=batches)

@@ -93,7 +93,7 @@ def test_a_limit_is_a_step_and_the_oldest_go_first(database: Database) -> None:
 
 
 def test_dedupe_keys_live_by_their_own_expiry(database: Database) -> None:
-    expired = arrival(key=key_of("a"), dedupe_expires_at=now_ms() - 1)
+    expired = arrival(key=key_of("a"), dedupe_for_ms=-1)
     accepted(database, expired, arrival(key=key_of("b")))
     assert retention.prune(database, {}, 90 * DAY_MS, 10) == Pruned(dedupe_keys=1)
     ((key,),) = rows(database, "SELECT key FROM dedupe")

@@ -217,5 +217,5 @@ def _arrival() -> Arrival:
         secret_name="file:secret",
         type_signed=False,
         dedupe_key=None,
-        dedupe_expires_at=None,
+        dedupe_for_ms=None,
     )

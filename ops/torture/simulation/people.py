@@ -74,7 +74,7 @@ def _arrival(world: "World", one: Sent, change: bytes) -> Arrival:
         secret_name=None,
         type_signed=False,
         dedupe_key=one.key,
-        dedupe_expires_at=world.time.wall + 30 * DAY_MS,
+        dedupe_for_ms=30 * DAY_MS,
     )
 
 

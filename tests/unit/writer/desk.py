@@ -52,7 +52,7 @@ def arrival(body: bytes = b"{}", *, key: bytes | None = None) -> Arrival:
         secret_name=None,
         type_signed=False,
         dedupe_key=None if key is None else hashlib.sha256(key).digest(),
-        dedupe_expires_at=None if key is None else now + 60_000,
+        dedupe_for_ms=None if key is None else 60_000,
     )
 
 
