@@ -34,6 +34,24 @@ def test_throughput_shows_both_sides_of_every_rate_and_nothing_else(tmp_path: Pa
     assert not (tmp_path / "2026-11-23-latency.svg").exists()
 
 
+def test_each_line_has_a_scale_of_its_own(tmp_path: Path) -> None:
+    """A million rows a second of one line must not make another line's bars invisible."""
+    shown = document()
+    large = {"name": "export.sqlite", "unit": "rows/s", "ours": 4e5, "theirs": 1e6}
+    shown["rows"].append(shown["rows"][0] | large)
+    draw(shown, tmp_path / "2026-11-23.json")
+
+    bars = [
+        float(element.attrib["width"])
+        for element in ET.parse(tmp_path / "2026-11-23-throughput.svg").iter()
+        if element.attrib.get("height") == "14.0"
+    ]
+    assert bars[1] == bars[3] > 500
+    assert (bars[0] / bars[1], bars[2] / bars[3]) == (0.55, 0.4)
+    words = texts(tmp_path / "2026-11-23-throughput.svg")
+    assert {"accept, requests/s", "export, rows/s"} <= set(words)
+
+
 def test_latency_shows_every_percentile_of_both_sides(tmp_path: Path) -> None:
     draw(document(ours={**BARE, "p99": 6.0}, theirs=BARE), tmp_path / "2026-11-23.json")
 
