@@ -84,4 +84,4 @@ def _starting(ground: Ground, number: int) -> Row:
     name = f"catalogue.start.{number}"
     note = f"{sorted(spent)[len(spent) // 2]:.2f} s of CPU time, web and writer"
     ground.tell(f"{name}: {', '.join(f'{value:.2f}' for value in values)} s; {note}")
-    return alone(name, "s", values, START, reason=START_REASON, note=note)
+    return alone(name, "s", values, START, reason=f"{START_REASON}; this run: {note}", note=note)

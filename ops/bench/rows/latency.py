@@ -73,7 +73,7 @@ def _on(ground: Ground, kind: Kind) -> Row:
         roots, seeds = [*ours.roots, *database.roots, *redis.roots], (count(1), count(1))
         rounds = ground.turns(
             lambda: _ours(ground, ours, rate, roots, next(seeds[0])),
-            lambda: _round(ground, bare.url, rate, bare.roots, next(seeds[1])),
+            lambda: offered_round(ground, bare.url, rate, bare.roots, next(seeds[1])),
         )
     return _row(ground, kind, rate, rounds)
 
@@ -88,12 +88,12 @@ def _peak(ground: Ground, url: str) -> float:
 def _ours(ground: Ground, ours: Hookkeeper, rate: float, roots: Sequence[int], seed: int) -> Round:
     """One round of ours. Raises RuntimeError as ``Audit.check`` does."""
     audit = Audit(ground, ours)
-    found = _round(ground, ours.url, rate, roots, seed)
+    found = offered_round(ground, ours.url, rate, roots, seed)
     audit.check(found.offer.load, 0)  # the generator stays for every answer
     return found
 
 
-def _round(ground: Ground, url: str, rate: float, roots: Sequence[int], seed: int) -> Round:
+def offered_round(ground: Ground, url: str, rate: float, roots: Sequence[int], seed: int) -> Round:
     """One round of a side. ``seed``: which schedule; both sides of a pair have the same."""
     meter, seconds = Meter(roots), ground.options.seconds * _LONGER
     found = offer(url, rate, seconds, ground.home, seed=seed)
