@@ -17,7 +17,7 @@ from ops.bench.results import line_of
 OURS, THEIRS, TARGET, INK, FAINT = "#2563eb", "#94a3b8", "#dc2626", "#0f172a", "#e2e8f0"
 _FONT = "ui-sans-serif, system-ui, 'Segoe UI', Helvetica, Arial, sans-serif"
 _WIDTH = 880
-_LEFT, _RIGHT, _TOP = 190, 90, 78
+_LEFT, _RIGHT, _TOP = 220, 90, 78
 _BAR, _ROW, _HEADING = 15, 46, 30
 _INSET = 22  # of the first and last percentile, whose figures are wider than their dots
 _FIGURE = 44  # the width of a figure beside a bar
@@ -98,8 +98,8 @@ def draw(document: Mapping[str, Any], path: Path) -> None:
 def throughput(rows: Sequence[Mapping[str, Any]], subtitle: str) -> str:
     """Two bars a row, ours and theirs; the rows of a line have an axis of their own, from zero.
 
-    The longest bar of each line is as wide as the picture: lines are of different things, and
-    only bars below one heading compare.
+    The longest bar or farthest target of each line is as wide as the picture: lines are of
+    different things, and only bars below one heading compare.
     """
     lines = [list(group) for _, group in groupby(rows, lambda row: line_of(row["name"]))]
     canvas = Canvas(_TOP + _ROW * len(rows) + _HEADING * len(lines) + 8)
@@ -148,7 +148,8 @@ def _line(canvas: Canvas, rows: Sequence[Mapping[str, Any]], y: float) -> None:
     canvas.text(24, y + 14, f"{line_of(rows[0]['name'])}, {unit}", size=13, weight=650)
     canvas.line(24, y + 21, _WIDTH - 24, y + 21, FAINT, 1)
     canvas.line(_LEFT, y + 24, _LEFT, bottom - 12, FAINT, 1)
-    scale = (_WIDTH - _LEFT - _RIGHT) / max(max(row["ours"], row["theirs"]) for row in rows)
+    top = max(max(row["ours"], row["theirs"], target_of(row) or 0) for row in rows)
+    scale = (_WIDTH - _LEFT - _RIGHT) / top
     for number, row in enumerate(rows):
         _bars(canvas, row, y + _HEADING + number * _ROW, scale)
 
@@ -157,7 +158,7 @@ def _bars(canvas: Canvas, row: Mapping[str, Any], y: float, scale: float) -> Non
     canvas.text(_LEFT - 12, y + 14, row["name"], anchor="end", weight=600)
     canvas.text(_LEFT - 12, y + 29, f"ratio {row['ratio']:.2f}", anchor="end", color="#64748b")
     wanted = target_of(row)
-    tick = None if wanted is None or _LEFT + wanted * scale > _WIDTH - 20 else wanted * scale
+    tick = None if wanted is None else wanted * scale
     for key, color, offset in (("ours", OURS, 2), ("theirs", THEIRS, 2 + _BAR)):
         width = row[key] * scale
         canvas.rectangle(_LEFT, y + offset, width, _BAR - 1, color)

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
-from ops.bench.pictures import draw, target_of
+from ops.bench.pictures import TARGET, draw, target_of
 
 BARE = {"p50": 0.5, "p90": 1.0, "p99": 2.0, "p99.9": 9.0}
 
@@ -50,6 +50,20 @@ def test_each_line_has_a_scale_of_its_own(tmp_path: Path) -> None:
     assert (bars[0] / bars[1], bars[2] / bars[3]) == (0.55, 0.4)
     words = texts(tmp_path / "2026-11-23-throughput.svg")
     assert {"accept, requests/s", "export, rows/s"} <= set(words)
+
+
+def test_a_target_that_is_far_away_is_in_the_picture(tmp_path: Path) -> None:
+    shown = document()
+    shown["rows"][0] |= {"target": ">= 3x", "ours": 1.5e4}
+    draw(shown, tmp_path / "2026-11-23.json")
+
+    picture = ET.parse(tmp_path / "2026-11-23-throughput.svg")
+    ticks = [
+        float(element.attrib["x1"])
+        for element in picture.iter()
+        if element.attrib.get("stroke") == TARGET
+    ]
+    assert ticks[-1] == 790  # three times as far from the axis as theirs is long
 
 
 def test_latency_shows_every_percentile_of_both_sides(tmp_path: Path) -> None:
