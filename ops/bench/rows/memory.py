@@ -64,7 +64,7 @@ Sample = tuple[float, dict[str, int]]
 class Watched:
     """A steady run: samples of memory by role, at which rate, and what came of it.
 
-    ``cpu_seconds``: what each role spent on ``events``.
+    ``cpu_seconds``: what each role spent on ``events``. ``unpublished``: left to the scheduler.
     """
 
     samples: Sequence[Sample]
@@ -72,6 +72,7 @@ class Watched:
     failures: int = 0
     events: int = 0
     cpu_seconds: Mapping[str, float] = field(default_factory=dict)
+    unpublished: int = 0
 
 
 def measure(ground: Ground) -> list[Row]:
@@ -107,7 +108,8 @@ def _watched(ground: Ground, ours: Hookkeeper, rate: float) -> Watched:
             pause.wait(min(SAMPLE_SECONDS, seconds / 20))
         spent = {role: all_ - before[role] for role, all_ in _by_role(ours, cpu_seconds).items()}
         offered = read(outcomes, generator.tail(), seconds)
-    return Watched(samples, rate, offered.failures, offered.load.acknowledged, spent)
+    left = ours.published().failed
+    return Watched(samples, rate, offered.failures, offered.load.acknowledged, spent, left)
 
 
 def _by_role(ours: Hookkeeper, read: Callable[[list[int]], T]) -> dict[str, T]:
@@ -142,6 +144,7 @@ def _slope_row(name: str, role: str, points: Sequence[tuple[float, int]], found:
     note += f"{a_second / found.rate:.1f} bytes an event; second half of "
     note += f"{found.samples[-1][0] / 60:.0f} minutes at {found.rate:,.0f} events/s"
     note += f"; {found.failures} requests failed" if found.failures else ""
+    note += f"; {found.unpublished} could not be published" if found.unpublished else ""
     spent = found.cpu_seconds.get(role, 0.0)
     return alone(
         *(name, "MiB/h", [hourly], target),

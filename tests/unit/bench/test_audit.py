@@ -1,9 +1,11 @@
 """What lets a round count, and a run stand in the results: no event less than was acknowledged."""
 
 import io
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from rich.console import Console
@@ -13,10 +15,12 @@ from ingest.store import open_database
 from ingest.store.accept import accept
 from ops.bench import limits
 from ops.bench.__main__ import Run, keep
+from ops.bench.audited import Audit
 from ops.bench.backlog import fence, reading
 from ops.bench.figures import Row
 from ops.bench.filling import DAY_MS, add_waiting, fill
-from ops.bench.ground import Options
+from ops.bench.ground import Ground, Options
+from ops.bench.hookkeeper import Hookkeeper
 from ops.bench.load import Load, audit
 from ops.bench.provenance import Provenance
 from ops.bench.published import Published, audit_published, parse, trimming
@@ -116,6 +120,46 @@ def test_a_fence_stands_between_older_events_and_newer_ones(database_url: str) -
     with reading(database_url) as backlog:
         assert (backlog.count(), backlog.count_since(since)) == (13, 3)
         assert backlog.count_since(fence()) in (0, 3)  # within the same millisecond
+
+
+class Receiver(Hookkeeper):
+    """No process at all: its database gets what it is to accept, and it publishes as it is told."""
+
+    told = Published()
+
+    def published(self) -> Published:
+        return self.told
+
+    def take(self, number: int, *, ok: int, failed: int = 0) -> Load:
+        with closing(open_database(self.database_url)) as database:
+            accept(database, [arrival() for _ in range(number)])
+        self.told = Published(self.told.ok + ok, self.told.failed + failed)
+        return Load(answered=number, refused=0, seconds=1.0)
+
+
+@pytest.fixture
+def receiver(sqlite_url: str, tmp_path: Path) -> Receiver:
+    return Receiver(tmp_path, 0, 0, sqlite_url, {})
+
+
+#: Only its way to wait is needed; a real one would start a guard.
+GROUND = cast("Ground", Ground)
+
+
+def test_a_round_is_audited_by_what_came_in_it_alone(receiver: Receiver) -> None:
+    receiver.take(7, ok=3, failed=4)
+    audit_of_round = Audit(GROUND, receiver)
+    time.sleep(0.002)  # ids of one millisecond have no order
+
+    audit_of_round.check(receiver.take(5, ok=5), connections=0)
+
+
+def test_an_event_that_was_stored_and_not_published_ends_the_line(receiver: Receiver) -> None:
+    audit_of_round = Audit(GROUND, receiver)
+    time.sleep(0.002)
+
+    with pytest.raises(RuntimeError, match=r"5 events were stored, 4 published, 1 could not"):
+        audit_of_round.check(receiver.take(5, ok=4, failed=1), connections=0)
 
 
 @pytest.mark.parametrize(
