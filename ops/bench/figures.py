@@ -171,13 +171,13 @@ def _of_pairs(
         ratio_per_cpu_second=_median_of_known([o / t if o and t else None for o, t in both]),
         note=note,
     )
-    return with_failures(
+    return _with_failures(
         *(found, sum(pair.ours.failures for pair in pairs)),
         sum(pair.theirs.failures for pair in pairs),
     )
 
 
-def with_failures(row: Row, ours: int, theirs: int) -> Row:
+def _with_failures(row: Row, ours: int, theirs: int) -> Row:
     """Return a row that tells how many requests failed; one of ours and its target is missed."""
     if theirs:
         row = replace(row, note=_joined(row.note, f"{theirs:,} of their requests failed"))

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Literal, Self, TypeVar
 
 from ops.bench import load
-from ops.bench.backlog import Backlog, count
+from ops.bench.backlog import Backlog
 from ops.bench.figures import Pair, Side
 from ops.bench.hookkeeper import COMMAND, CONFIG, ROOT, Hookkeeper, environment, get, write_folder
 from ops.bench.processes import Guard, Process
@@ -27,7 +27,7 @@ from ops.bench.spending import Meter
 from tests.services.postgres import PostgresServer
 from tests.services.redis import RedisServer
 
-__all__ = ["KINDS", "ROUNDS", "Ground", "Kind", "Options", "Server", "count"]
+__all__ = ["KINDS", "ROUNDS", "Ground", "Kind", "Options", "Server"]
 
 T = TypeVar("T")
 ROUNDS = 5
@@ -162,15 +162,14 @@ class Ground:
     ) -> Iterator[Hookkeeper]:
         """Hookkeeper's own commands with default settings, ready when the block begins.
 
-        ``commands``: one process each, such as ("web", "worker", "worker", "scheduler"). The
-        addresses are given; ``settings`` are more HOOKKEEPER_* variables. Logs go to files. What
-        a receiver without a worker publishes is taken from its queue, so that it goes on.
+        ``commands``: one process each, such as ("web", "worker", "scheduler"). The addresses are
+        given; ``settings`` are more HOOKKEEPER_* variables. What a receiver without a worker
+        publishes is taken from its queue, so that it goes on.
         """
         folder = self.folder("hookkeeper")
         write_folder(folder, config, handlers)
         port, metrics_port = self.free_port(), self.free_port()
-        ports = {"port": port, "metrics_port": metrics_port, "console_port": 0}
-        given = {**ports, **(settings or {})}
+        given = {"port": port, "metrics_port": metrics_port, "console_port": 0, **(settings or {})}
         environ = environment(database_url=database_url, broker_url=broker_url, **given)
         running = Hookkeeper(folder, port, metrics_port, database_url, environ)
         if migrate:
@@ -183,7 +182,7 @@ class Ground:
                 running.processes.append(stack.enter_context(process))
             if any(command.split()[0] in ("web", "up") for command in commands):
                 self.wait_until(running.is_ready, "the receiver to be ready")
-            if "web" in commands and not any(word.startswith("worker") for word in commands):
+            if "web" in commands and "worker" not in commands:
                 stack.enter_context(trimming(broker_url))
             yield running
 
