@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
         )
     signal.signal(signal.SIGTERM, _end)  # as Ctrl-C does: everything that was started ends
     options = Options(said.rounds, said.seconds, said.warm_up, said.minutes, said.data)
-    console = Console(width=None if sys.stdout.isatty() else 150)
+    console = Console(width=None if sys.stdout.isatty() else 170)
     path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}.json"
     run = Run(options, console, path, provenance.measured_commit())
     rows, failed = _measure(said.names or results.LINES, run)

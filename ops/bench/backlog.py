@@ -18,6 +18,8 @@ UNION ALL
 SELECT events.received_at FROM deliveries JOIN events ON events.id = deliveries.event_id
 WHERE deliveries.state = 'running'
 """
+_STATES = (("events", "stored"), ("deliveries", "waiting"), ("deliveries", "running"))
+_ANY = "SELECT * FROM (SELECT 1 FROM {table} WHERE state = '{state}' LIMIT 1) AS any_{state}"
 
 
 class Backlog:
@@ -30,9 +32,20 @@ class Backlog:
         """Return how many rows of a table there are."""
         return self._one(f"SELECT count(*) FROM {table} WHERE {where}")
 
-    def unfinished(self) -> int:
-        """Return how many events and deliveries are not handled yet."""
-        return self._one(f"SELECT count(*) FROM ({_UNFINISHED}) AS unfinished")
+    def count_since(self, fence: str) -> int:
+        """Return how many events are newer than a fence; cheap however many are older."""
+        return self.count("events", f"id >= '{fence}'")
+
+    def is_empty(self) -> bool:
+        """Whether all is handled. One row of a kind is looked for: counting all costs a core."""
+        kinds = (_ANY.format(table=table, state=state) for table, state in _STATES)
+        return not self._one(f"SELECT count(*) FROM ({' UNION ALL '.join(kinds)}) AS one")
+
+    def newest(self) -> str:
+        """Return the id of the newest event; "" where there is none."""
+        with self._connection.begin():
+            newest = text("SELECT id FROM events ORDER BY id DESC LIMIT 1")
+            return str(self._connection.execute(newest).scalar() or "")
 
     def lag_seconds(self) -> float:
         """Return the age of the oldest event that is not handled yet; 0 when all are."""
@@ -55,6 +68,12 @@ class Backlog:
     def _one(self, statement: str) -> int:
         with self._connection.begin():  # a new snapshot each time
             return int(self._connection.execute(text(statement)).scalar_one())
+
+
+def fence() -> str:
+    """Return what is below the id of every event that is received from now on."""
+    at = time.time_ns() // 1_000_000
+    return f"{at >> 16:08x}-{at & 65_535:04x}-0000-0000-{0:012x}"
 
 
 @contextmanager

@@ -9,6 +9,8 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ops.bench.spending import Spending, spelled
+
 #: The reason of a row that has met its target whenever it was measured before.
 UNEXPLAINED = "not known: this row met its target before; profile it, and write the reason here"
 
@@ -30,6 +32,8 @@ class Row:
     against: str
     ours_per_cpu_second: float | None = None
     theirs_per_cpu_second: float | None = None
+    #: Of work per second on a core; the median of the pairs' ratios, too.
+    ratio_per_cpu_second: float | None = None
     runs: int = 5
     note: str = ""
     reason: str = ""
@@ -43,11 +47,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One run of one side: how much work it did, in how many seconds of wall and of CPU time."""
+    """One run of one side: how much work it did, in how many seconds of wall and of CPU time.
+
+    ``spending``: of whom those were, where it was looked at. ``failures``: what was not answered
+    with success, and so is no work.
+    """
 
     work: float
     seconds: float
     cpu_seconds: float = 0.0
+    failures: int = 0
+    spending: Spending | None = None
 
     @property
     def rate(self) -> float:
@@ -69,26 +79,39 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Medians:
+    """What a target is judged by: medians of the rounds, and of each pair's ratio and difference.
+
+    NaN where there is no other side.
+    """
+
+    ours: float
+    theirs: float = math.nan
+    ratio: float = math.nan
+    difference: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
-    """A limit as a person writes it, and who keeps it: ``(ours, theirs, ratio) -> bool``."""
+    """A limit as a person writes it, and who keeps it."""
 
     text: str
-    judge: Callable[[float, float, float], bool]
+    judge: Callable[[Medians], bool]
 
 
 def ratio_at_least(limit: float, suffix: str = "") -> Target:
     """Ours is at least this many times theirs."""
-    return Target(f">= {limit:g}{suffix}", lambda _ours, _theirs, ratio: ratio >= limit)
+    return Target(f">= {limit:g}{suffix}", lambda found: found.ratio >= limit)
 
 
 def at_most(limit: float, unit: str) -> Target:
     """Ours is at most this, whatever theirs is."""
-    return Target(f"<= {limit:g} {unit}", lambda ours, _theirs, _ratio: ours <= limit)
+    return Target(f"<= {limit:g} {unit}", lambda found: found.ours <= limit)
 
 
 def above_theirs_at_most(limit: float, unit: str) -> Target:
-    """Ours exceeds theirs by at most this."""
-    return Target(f"<= theirs + {limit:g} {unit}", lambda o, t, _ratio: o - t <= limit)
+    """Ours exceeds theirs by at most this, in the median of the pairs."""
+    return Target(f"<= theirs + {limit:g} {unit}", lambda found: found.difference <= limit)
 
 
 def compare(
@@ -103,16 +126,76 @@ def compare(
 ) -> Row:
     """Make the row of a rate: work per second of either side, and per CPU-second.
 
-    ``reason``, here and below: why the target is missed, where it is; kept only then.
+    ``reason``, here and below: why the target is missed, where it is; kept only then. What this
+    run spent is added to it. A row of which ours failed any request is a miss whatever its rate.
     """
     values = [(pair.ours.rate, pair.theirs.rate) for pair in pairs]
-    return row(
+    return _of_pairs(name, unit, values, pairs, target, against, reason=reason, note=note)
+
+
+def times(
+    name: str,
+    values: Sequence[tuple[float, float]],
+    pairs: Sequence[Pair],
+    target: Target,
+    against: str,
+    *,
+    reason: str,
+    note: str = "",
+    latencies_ms: Mapping[str, Mapping[str, float]] | None = None,
+) -> Row:
+    """Make the row of times in ms (ours, theirs) that were taken under the load of some pairs."""
+    return replace(
+        _of_pairs(name, "ms", values, pairs, target, against, reason=reason, note=note),
+        latencies_ms=latencies_ms or {},
+    )
+
+
+def _of_pairs(
+    name: str,
+    unit: str,
+    values: Sequence[tuple[float, float]],
+    pairs: Sequence[Pair],
+    target: Target,
+    against: str,
+    *,
+    reason: str,
+    note: str,
+) -> Row:
+    both = [(pair.ours.per_cpu_second, pair.theirs.per_cpu_second) for pair in pairs]
+    found = row(
         *(name, unit, values, target, against),
-        reason=reason,
-        ours_per_cpu_second=_median_of_known([p.ours.per_cpu_second for p in pairs]),
-        theirs_per_cpu_second=_median_of_known([p.theirs.per_cpu_second for p in pairs]),
+        reason=_joined(reason, spent(pairs, _one_of(unit))),
+        ours_per_cpu_second=_median_of_known([ours for ours, _ in both]),
+        theirs_per_cpu_second=_median_of_known([theirs for _, theirs in both]),
+        ratio_per_cpu_second=_median_of_known([o / t if o and t else None for o, t in both]),
         note=note,
     )
+    return _with_failures(
+        *(found, sum(pair.ours.failures for pair in pairs)),
+        sum(pair.theirs.failures for pair in pairs),
+    )
+
+
+def _with_failures(row: Row, ours: int, theirs: int) -> Row:
+    """Return a row that tells how many requests failed; one of ours and its target is missed."""
+    if theirs:
+        row = replace(row, note=_joined(row.note, f"{theirs:,} of their requests failed"))
+    return missed(row, f"{ours:,} of our requests failed") if ours else row
+
+
+def spent(pairs: Sequence[Pair], what: str) -> str:
+    """Tell what a piece of work cost each side's processes in this run; "" where nobody looked.
+
+    ``what``: the piece, "request" for one.
+    """
+    sides = {"ours": [pair.ours for pair in pairs], "theirs": [pair.theirs for pair in pairs]}
+    told = {
+        name: spelled([(side.spending, side.work) for side in found if side.spending])
+        for name, found in sides.items()
+    }
+    said = "; ".join(f"{name}: {text}" for name, text in told.items() if text)
+    return f"this run, CPU for each {what}: {said}" if said else ""
 
 
 def row(
@@ -125,33 +208,41 @@ def row(
     reason: str,
     ours_per_cpu_second: float | None = None,
     theirs_per_cpu_second: float | None = None,
+    ratio_per_cpu_second: float | None = None,
     note: str = "",
-    latencies_ms: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Row:
     """Make a row of pairs of figures (ours, theirs), of whatever kind."""
     ours = statistics.median(value for value, _ in values)
     theirs = statistics.median(value for _, value in values)
     ratio = statistics.median(_ratio(*value) for value in values)
-    met = target.judge(ours, theirs, ratio)
+    met = target.judge(Medians(ours, theirs, ratio, difference(values)))
     return Row(
         *(name, unit, ours, theirs, ratio, target.text, met, against),
         ours_per_cpu_second=ours_per_cpu_second,
         theirs_per_cpu_second=theirs_per_cpu_second,
+        ratio_per_cpu_second=ratio_per_cpu_second,
         runs=len(values),
         note=note,
         reason="" if met else reason,
-        latencies_ms=latencies_ms or {},
     )
 
 
 def alone(
-    name: str, unit: str, values: Sequence[float], target: Target, *, reason: str, note: str = ""
+    name: str,
+    unit: str,
+    values: Sequence[float],
+    target: Target,
+    *,
+    reason: str,
+    ours_per_cpu_second: float | None = None,
+    note: str = "",
 ) -> Row:
     """Make a row that has no other side: the median of some runs against a limit."""
     ours = statistics.median(values)
-    met = target.judge(ours, math.nan, math.nan)
+    met = target.judge(Medians(ours))
     return Row(
         *(name, unit, ours, None, None, target.text, met, ""),
+        ours_per_cpu_second=ours_per_cpu_second,
         runs=len(values),
         note=note,
         reason="" if met else reason,
@@ -160,7 +251,14 @@ def alone(
 
 def missed(row: Row, reason: str) -> Row:
     """Return a row as missed whatever its figure, with one more reason before its own."""
-    return replace(row, met=False, reason="; ".join(filter(None, (reason, row.reason))))
+    return replace(row, met=False, reason=_joined(reason, row.reason))
+
+
+def difference(values: Sequence[tuple[float, float]]) -> float:
+    """Return the median of the pairs' differences; endless where ours was in most of them."""
+    return statistics.median(
+        math.inf if math.isinf(ours) else ours - theirs for ours, theirs in values
+    )
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -175,9 +273,28 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
     return {f"p{percent:g}": percentile(ordered, percent) for percent in (50, 90, 99, 99.9)}
 
 
-def slope(points: Sequence[tuple[float, float]]) -> float:
-    """Return the least-squares slope of (x, y) points."""
-    return statistics.linear_regression(*zip(*points, strict=True)).slope
+def slope(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the least-squares slope of (x, y) points, three or more, and its standard error.
+
+    The error is that of the residuals, which must not repeat each other.
+    """
+    xs, ys = zip(*points, strict=True)
+    line, center = statistics.linear_regression(xs, ys), statistics.fmean(xs)
+    residuals = (y - line.intercept - line.slope * x for x, y in points)
+    variance = sum(each**2 for each in residuals) / (len(points) - 2)
+    return line.slope, math.sqrt(variance / sum((x - center) ** 2 for x in xs))
+
+
+def _one_of(unit: str) -> str:
+    """Return a piece of the work that a unit counts: "delivery" for "deliveries/s"."""
+    many, is_rate, _ = unit.partition("/s")
+    if not is_rate:
+        return "request"
+    return f"{many[:-3]}y" if many.endswith("ies") else many.removesuffix("s")
+
+
+def _joined(*texts: str) -> str:
+    return "; ".join(filter(None, texts))
 
 
 def _ratio(ours: float, theirs: float) -> float:

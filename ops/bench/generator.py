@@ -5,6 +5,7 @@
 Each request is due at a time of a Poisson or an even schedule. It leaves on a free connection, or
 waits for one; either way its latency counts from the time at which it was due, so that a server
 that stalls is charged for everything that piled up meanwhile (no coordinated omission).
+Offered more than it can send, it keeps every connection busy, as closed-loop load does.
 
 A process of its own on plain sockets and epoll: an event loop's timers have a resolution of a
 millisecond, and its objects a cost. One line a request goes to the file of outcomes:
@@ -37,6 +38,7 @@ _ID = re.compile(rb'"id":"([^"]+)"')
 _NO_ANSWER = 0
 _CHUNK = 65_536
 _BUFFER = 1_048_576
+_BODY_AFTER_SECONDS = 0.001  # long enough for a server with both cores busy to read the head alone
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +50,7 @@ class Channel:
     sent: float = 0.0
     busy: bool = False
     blocked: bool = False  # the kernel's buffer is full
+    lacks_body: bool = False
     received: bytes = b""
     unsent: bytes = b""
 
@@ -62,19 +65,26 @@ class Generator:
     connections: int
     grace_seconds: float
     outcomes: TextIO
+    #: Each body leaves so long after its head; 0: both in one write.
+    body_after_seconds: float = 0.0
     started: float = 0.0
+    parted: deque[tuple[float, Channel]] = field(default_factory=deque)
     waiting: deque[float] = field(default_factory=deque)
     free: list[Channel] = field(default_factory=list)
     channels: dict[int, Channel] = field(default_factory=dict)
     epoll: select.epoll = field(default_factory=select.epoll)
     before: bytes = b""
     after: bytes = b""
+    body: bytes = b""
     salt: bytes = b""
     count: int = 0
 
     def run(self) -> dict[str, float]:
         """Send the whole schedule, wait for the last answers, and return the totals."""
         self.before, self.after = request.template(self.url).split(request.DELIVERY)
+        if self.body_after_seconds:
+            head, end, self.body = self.after.partition(_HEAD_END)
+            self.after = head + end
         self.salt = uuid.uuid4().hex[:8].encode() + b"-0000-4000-8000-"
         for _ in range(self.connections):
             self.free.append(self._connect())
@@ -94,17 +104,36 @@ class Generator:
     def _send_all(self) -> None:
         due = next(self.schedule)
         while (now := self._now()) < self.seconds:
-            while due <= now:
-                self.waiting.append(due)
-                due = next(self.schedule)
-            while self.waiting and self.free:
-                self._send(self.free.pop(), self.waiting.popleft())
-            self._receive(max(0.0, due - self._now()))
+            due = self._send_due(due, now)
+            again = due if self.free else self.seconds  # nothing can be sent before an answer
+            self._receive(max(0.0, self._send_bodies(again) - self._now()))
+        self._send_due(due, self.seconds)
+
+    def _send_due(self, due: float, now: float) -> float:
+        """Send everything that is due, from one on, or let it wait; the first that is not."""
+        while due <= now:
+            self.waiting.append(due)
+            due = next(self.schedule)
+        while self.waiting and self.free:
+            self._send(self.free.pop(), self.waiting.popleft())
+        return due
+
+    def _send_bodies(self, until: float) -> float:
+        """Send what is due of the bodies that follow their heads; when to do so again."""
+        while self.parted and self.parted[0][0] <= self._now():
+            _, channel = self.parted.popleft()
+            if not channel.lacks_body:  # lost, or answered before it was sent
+                continue
+            channel.lacks_body = False
+            channel.unsent += self.body
+            self._write(channel)
+        return min(until, self.parted[0][0]) if self.parted else until
 
     def _await_answers(self) -> None:
         deadline = self._now() + self.grace_seconds
         while any(channel.busy for channel in self.channels.values()) and self._now() < deadline:
-            self._receive(0.1)
+            again = self._send_bodies(self._now() + 0.1)
+            self._receive(max(0.0, again - self._now()))
 
     def _receive(self, timeout: float) -> None:
         """Wait for answers until the next request is due; select() counts microseconds."""
@@ -122,6 +151,9 @@ class Generator:
         self.count += 1
         channel.due, channel.sent, channel.busy = due, self._now(), True
         channel.unsent = self.before + self.salt + b"%012x" % self.count + self.after
+        if self.body:
+            channel.lacks_body = True
+            self.parted.append((channel.sent + self.body_after_seconds, channel))
         self._write(channel)
 
     def _write(self, channel: Channel) -> None:
@@ -157,13 +189,14 @@ class Generator:
 
     def _release(self, channel: Channel, *, closes: bool) -> None:
         channel.busy, channel.received = False, b""
-        if closes:
+        if closes or channel.lacks_body:  # answered before it had all
             self._lost(channel)
         else:
             self.free.append(channel)
 
     def _lost(self, channel: Channel) -> None:
         """The server closed it: note the request that was on it, and connect again."""
+        channel.lacks_body = False
         if channel.busy:
             self._note(channel, _NO_ANSWER, b"")
         elif channel in self.free:
@@ -218,11 +251,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--connections", type=int, default=128)
     parser.add_argument("--grace", type=float, default=10.0, help="seconds for the last answers")
     parser.add_argument("--even", action="store_true", help="an even schedule, not a Poisson one")
+    parser.add_argument("--seed", type=int, default=0, help="which Poisson schedule")
+    parser.add_argument(
+        "--segmented", action="store_true", help="each body a moment after its head"
+    )
     said = parser.parse_args(arguments)
-    times = even(said.rate) if said.even else poisson(said.rate, random.Random(said.rate))
+    times = even(said.rate) if said.even else poisson(said.rate, random.Random(said.seed))
+    after = _BODY_AFTER_SECONDS if said.segmented else 0.0
     gc.disable()  # its pauses would be taken for the server's; nothing here is cyclic
     with said.outcomes.open("w", buffering=_BUFFER) as outcomes:
-        generator = Generator(said.url, times, said.seconds, said.connections, said.grace, outcomes)
+        generator = Generator(
+            *(said.url, times, said.seconds, said.connections, said.grace, outcomes), after
+        )
         totals = generator.run()
     print(json.dumps(totals))
 

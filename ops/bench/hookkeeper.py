@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ops.bench import request
 from ops.bench.processes import Process
+from ops.bench.published import Published, published
 
 ROOT = Path(__file__).parents[2]
 COMMAND = str(Path(sys.executable).with_name("hookkeeper"))
@@ -73,6 +74,10 @@ class Hookkeeper:
         for process in self.processes:
             if process.status is not None:
                 raise RuntimeError(f"{process.log.name} ended early: {process.tail()}")
+
+    def published(self) -> Published:
+        """Return what the receiver has handed to the broker, and what it could not."""
+        return published(self.metrics_port)
 
     def check_dedupe(self) -> None:
         """Post one event twice. Raises RuntimeError unless the second is called a duplicate."""

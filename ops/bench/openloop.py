@@ -10,9 +10,11 @@ from pathlib import Path
 
 from ops.bench.figures import percentile
 from ops.bench.hookkeeper import ROOT
+from ops.bench.load import Load
 
 _ACCEPTED = range(200, 300)
 _REFUSED = (429, 503)
+_FIRST_FAILURE = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,14 @@ class Offer:
         return len(self.outcomes) / self.seconds
 
     @property
+    def load(self) -> Load:
+        """The same as closed-loop load is told; what was never sent is none of it."""
+        answered = [outcome.status for outcome in self.outcomes if outcome.status]
+        refused = sum(status >= _FIRST_FAILURE for status in answered)
+        broken = len(self.outcomes) - len(answered)
+        return Load(len(answered), refused, self.seconds, broken)
+
+    @property
     def latencies(self) -> list[float]:
         """Each request's, in ms; endless for one that was not acknowledged or never left."""
         acknowledged = [o.latency for o in self.outcomes if o.is_acknowledged]
@@ -91,19 +101,40 @@ class Offer:
 
 
 def command(
-    url: str, rate: float, seconds: float, outcomes: Path, connections: int, *, even: bool = False
+    url: str,
+    rate: float,
+    seconds: float,
+    outcomes: Path,
+    connections: int,
+    *,
+    even: bool = False,
+    seed: int = 0,
+    is_segmented: bool = False,
 ) -> list[str]:
     """Return the command that offers a load; it prints its totals when it ends."""
     words = [sys.executable, "-m", "ops.bench.generator", url, "--rate", str(rate)]
     words += ["--seconds", str(seconds), "--outcomes", str(outcomes)]
-    words += ["--connections", str(connections)]
-    return [*words, "--even"] if even else words
+    words += ["--connections", str(connections), "--seed", str(seed)]
+    words += ["--even"] if even else []
+    return [*words, "--segmented"] if is_segmented else words
 
 
-def offer(url: str, rate: float, seconds: float, folder: Path, connections: int = 128) -> Offer:
-    """Offer a load and wait for its end. Raises RuntimeError if the generator fails."""
+def offer(
+    url: str,
+    rate: float,
+    seconds: float,
+    folder: Path,
+    connections: int = 128,
+    *,
+    seed: int = 0,
+    is_segmented: bool = False,
+) -> Offer:
+    """Offer a load and wait for its end. Raises RuntimeError if the generator fails.
+
+    ``seed``: which of all schedules; ``is_segmented``: each body comes after its head.
+    """
     path = folder / "outcomes"
-    words = command(url, rate, seconds, path, connections)
+    words = command(url, rate, seconds, path, connections, seed=seed, is_segmented=is_segmented)
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"the generator failed: {done.stderr}")

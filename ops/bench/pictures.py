@@ -5,17 +5,20 @@ Ours is blue and theirs is grey in every picture. A tick on a bar marks the targ
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+from ops.bench.results import line_of
 
 OURS, THEIRS, TARGET, INK, FAINT = "#2563eb", "#94a3b8", "#dc2626", "#0f172a", "#e2e8f0"
 _FONT = "ui-sans-serif, system-ui, 'Segoe UI', Helvetica, Arial, sans-serif"
 _WIDTH = 880
-_LEFT, _RIGHT, _TOP = 190, 90, 78
-_BAR, _ROW = 15, 46
+_LEFT, _RIGHT, _TOP = 220, 90, 78
+_BAR, _ROW, _HEADING = 15, 46, 30
 _INSET = 22  # of the first and last percentile, whose figures are wider than their dots
 _FIGURE = 44  # the width of a figure beside a bar
 
@@ -84,7 +87,7 @@ def draw(document: Mapping[str, Any], path: Path) -> None:
     """Write the pictures of a document beside it, those for which it has rows."""
     day, rows = path.stem, document["rows"]
     subtitle = f"{day}, {document['machine']['cores']} cores; medians of paired runs"
-    rates = [row for row in rows if row["unit"].endswith("/s") and row["theirs"]]
+    rates = [row for row in rows if row["unit"].endswith("/s") and row["ours"] and row["theirs"]]
     timed = [row for row in rows if row["latencies_ms"]]
     if rates:
         path.with_name(f"{day}-throughput.svg").write_text(throughput(rates, subtitle))
@@ -93,17 +96,18 @@ def draw(document: Mapping[str, Any], path: Path) -> None:
 
 
 def throughput(rows: Sequence[Mapping[str, Any]], subtitle: str) -> str:
-    """Two bars a row, ours and theirs, on one axis."""
-    canvas = Canvas(_TOP + _ROW * len(rows) + 40)
-    _head(canvas, "Throughput, per second", subtitle, "target")
-    top = max(max(row["ours"], row["theirs"]) for row in rows)
-    scale = (_WIDTH - _LEFT - _RIGHT) / top
-    for value in _round_values(top):
-        x, bottom = _LEFT + value * scale, canvas.height - 34
-        canvas.line(x, _TOP - 6, x, bottom, FAINT, 1)
-        canvas.text(x, bottom + 18, f"{value:,.0f}", size=11, anchor="middle", color="#64748b")
-    for number, row in enumerate(rows):
-        _bars(canvas, row, _TOP + number * _ROW, scale)
+    """Two bars a row, ours and theirs; the rows of a line have an axis of their own, from zero.
+
+    The longest bar or farthest target of each line is as wide as the picture: lines are of
+    different things, and only bars below one heading compare.
+    """
+    lines = [list(group) for _, group in groupby(rows, lambda row: line_of(row["name"]))]
+    canvas = Canvas(_TOP + _ROW * len(rows) + _HEADING * len(lines) + 8)
+    _head(canvas, "Throughput, per second; each line has its own scale", subtitle, "target")
+    y = float(_TOP)
+    for line in lines:
+        _line(canvas, line, y)
+        y += _HEADING + _ROW * len(line)
     return canvas.svg()
 
 
@@ -139,11 +143,22 @@ def _head(canvas: Canvas, title: str, subtitle: str, hint: str) -> None:
         canvas.text(_WIDTH - 232, 53, hint)
 
 
+def _line(canvas: Canvas, rows: Sequence[Mapping[str, Any]], y: float) -> None:
+    unit, bottom = rows[0]["unit"], y + _HEADING + _ROW * len(rows)
+    canvas.text(24, y + 14, f"{line_of(rows[0]['name'])}, {unit}", size=13, weight=650)
+    canvas.line(24, y + 21, _WIDTH - 24, y + 21, FAINT, 1)
+    canvas.line(_LEFT, y + 24, _LEFT, bottom - 12, FAINT, 1)
+    top = max(max(row["ours"], row["theirs"], target_of(row) or 0) for row in rows)
+    scale = (_WIDTH - _LEFT - _RIGHT) / top
+    for number, row in enumerate(rows):
+        _bars(canvas, row, y + _HEADING + number * _ROW, scale)
+
+
 def _bars(canvas: Canvas, row: Mapping[str, Any], y: float, scale: float) -> None:
     canvas.text(_LEFT - 12, y + 14, row["name"], anchor="end", weight=600)
     canvas.text(_LEFT - 12, y + 29, f"ratio {row['ratio']:.2f}", anchor="end", color="#64748b")
     wanted = target_of(row)
-    tick = None if wanted is None or _LEFT + wanted * scale > _WIDTH - 20 else wanted * scale
+    tick = None if wanted is None else wanted * scale
     for key, color, offset in (("ours", OURS, 2), ("theirs", THEIRS, 2 + _BAR)):
         width = row[key] * scale
         canvas.rectangle(_LEFT, y + offset, width, _BAR - 1, color)
@@ -185,11 +200,3 @@ def _panel(
 
 def _height(value: float, low: int, bottom: float, per_decade: float) -> float:
     return bottom - (math.log10(value) - low) * per_decade
-
-
-def _round_values(top: float) -> Iterable[float]:
-    """Some four round numbers from zero to the highest value."""
-    rough = top / 4
-    unit = 10 ** math.floor(math.log10(rough))
-    step = next(unit * m for m in (1, 2, 2.5, 5, 10) if unit * m >= rough)
-    return [step * number for number in range(int(top / step) + 1)]

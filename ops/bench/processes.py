@@ -128,19 +128,27 @@ class Process:
 
 def family(roots: Iterable[int]) -> list[int]:
     """Return the processes and all that descend from them, without those that ended."""
-    parents = {pid: int(fields[1]) for pid, fields in _all_stats()}
-    found = [root for root in roots if root in parents]
+    of = parents()
+    found = [root for root in roots if root in of]
     for pid in found:  # grows while it is walked
-        found.extend(child for child, parent in parents.items() if parent == pid)
+        found.extend(child for child, parent in of.items() if parent == pid)
     return found
+
+
+def parents() -> dict[int, int]:
+    """Return the parent of every process of the machine."""
+    return {pid: int(fields[1]) for pid, fields in _all_stats()}
 
 
 def cpu_seconds(roots: Iterable[int]) -> float:
     """Return what these and their descendants have spent on cores, ended and reaped ones too."""
-    ticks = 0
-    for pid in family(roots):
-        fields = _stat(pid)
-        ticks += sum(map(int, fields[11:15])) if fields else 0  # utime stime cutime cstime
+    return sum(map(cpu_seconds_of, family(roots)))
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """Return what one process and its reaped children have spent; 0 when it has ended."""
+    fields = _stat(pid)
+    ticks = sum(map(int, fields[11:15])) if fields else 0  # utime stime cutime cstime
     return ticks / _TICKS_PER_SECOND
 
 

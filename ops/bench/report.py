@@ -9,6 +9,7 @@ from ops.bench.figures import Row
 
 _THOUSAND = 1_000
 _TEN = 10
+_CPU = ("ours / CPU s", "theirs / CPU s", "ratio / CPU s")
 
 
 def print_rows(rows: Sequence[Row], console: Console) -> None:
@@ -16,7 +17,7 @@ def print_rows(rows: Sequence[Row], console: Console) -> None:
     table = Table(title="Hookkeeper, side by side", title_justify="left", header_style="bold")
     table.add_column("what")
     table.add_column("unit")
-    for heading in ("ours", "theirs", "ratio", "target", "met", "ours / CPU s", "theirs / CPU s"):
+    for heading in ("ours", "theirs", "ratio", "target", "met", *_CPU):
         table.add_column(heading, justify="right")
     for row in rows:
         met = "[green]yes[/]" if row.met else "[red]MISSED[/]"
@@ -24,6 +25,7 @@ def print_rows(rows: Sequence[Row], console: Console) -> None:
             *(row.name, row.unit, figure(row.ours), figure(row.theirs), _ratio(row.ratio)),
             *(row.target, met),
             *(figure(row.ours_per_cpu_second), figure(row.theirs_per_cpu_second)),
+            _ratio(row.ratio_per_cpu_second),
         )
     console.print(table)
     for row in rows:

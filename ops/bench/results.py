@@ -33,7 +33,7 @@ def merge(
     now = {"machine": dict(machine), "versions": dict(versions)}
     others = [row for row in (earlier or {}).get("rows", []) if line_of(row["name"]) != line]
     merged = [_kept(row, earlier or {}, now) for row in others]
-    merged += [_plain(asdict(row) | asdict(provenance)) for row in rows]
+    merged += [_plain(_spelled(asdict(row)) | asdict(provenance)) for row in rows]
     merged.sort(key=lambda row: LINES.index(line_of(row["name"])))  # stable within a line
     return {**now, "rows": merged}
 
@@ -64,6 +64,13 @@ def _kept(
     differing = {part: facts for part, facts in then.items() if facts}
     rest = {key: value for key, value in row.items() if key != "then"}
     return rest | ({"then": differing} if differing else {})
+
+
+def _spelled(row: dict[str, Any]) -> dict[str, Any]:
+    """Say in a row's note which of its figures are endless, and so are null in JSON."""
+    figures = {key: value for key, value in row.items() if isinstance(value, float)}
+    endless = [f"{key} is endless" for key, value in figures.items() if math.isinf(value)]
+    return row | {"note": "; ".join(filter(None, (*endless, row["note"])))}
 
 
 def _plain(value: Any) -> Any:

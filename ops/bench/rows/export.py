@@ -22,6 +22,7 @@ from ops.bench.filling import fill
 from ops.bench.ground import KINDS, Ground, Kind
 from ops.bench.hookkeeper import COMMAND, Hookkeeper
 from ops.bench.processes import family
+from ops.bench.spending import Meter, Spending
 
 EVENTS = 1_000_000
 RATE = ratio_at_least(0.3)
@@ -89,7 +90,7 @@ def _on(ground: Ground, kind: Kind) -> list[Row]:
 
 def _export(ground: Ground, ours: Hookkeeper, target: Path) -> tuple[Side, float]:
     """Run the command to its end; its rate, and the peaks of its processes in MiB, summed."""
-    said, started = target.with_suffix(".json"), time.perf_counter()
+    meter, said, started = Meter(()), target.with_suffix(".json"), time.perf_counter()
     with said.open("wb") as out:
         process = subprocess.Popen(
             [COMMAND, "export", "--to", str(target), "--json"],
@@ -107,7 +108,8 @@ def _export(ground: Ground, ours: Hookkeeper, target: Path) -> tuple[Side, float
     # What was filled in the last minute is not exported yet.
     if process.returncode or (rows := json.loads(said.read_text())["rows"]) < EVENTS - 100:
         raise RuntimeError(f"the export ended with {process.returncode}: {said.read_text()}")
-    return Side(rows, seconds, usage.ru_utime + usage.ru_stime), peaks.mebibytes
+    spent = Spending({"export": usage.ru_utime + usage.ru_stime}, meter.read().busy)
+    return Side(rows, seconds, spent.total, spending=spent), peaks.mebibytes
 
 
 class _Peaks:
@@ -160,8 +162,10 @@ def _loaded(ground: Ground, ours: Hookkeeper) -> Path:
 
 
 def _copy(ground: Ground, table: Path) -> tuple[Side, float]:
+    meter = Meter(())
     said = json.loads(_duckdb(_COPY, str(table), str(ground.folder("copy"))))
-    return Side(EVENTS, said["seconds"], said["cpu"]), said["mebibytes"]
+    spent = Spending({"duckdb": said["cpu"]}, meter.read().busy)
+    return Side(EVENTS, said["seconds"], spent.total, spending=spent), said["mebibytes"]
 
 
 def _duckdb(program: str, *arguments: str) -> str:

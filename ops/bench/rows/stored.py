@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from ingest.events import EventState
 from ingest.store import Database, migrate, open_database, queries
+from ops.bench.audited import audited
 from ops.bench.backlog import count, size_bytes
 from ops.bench.figures import UNEXPLAINED, Row, alone, at_most, compare, percentile, ratio_at_least
 from ops.bench.filling import BUSY, DAY_MS, SOURCES, History, fill
@@ -126,8 +127,8 @@ def _accept_row(ground: Ground, kind: Kind, full: Receiver, empty: Receiver, not
     for side in (full, empty):
         ground.wrk(side.hookkeeper.url, CONNECTIONS, ground.options.warm_up_seconds)
     pairs = ground.pairs(
-        lambda: ground.rate(full.hookkeeper.url, CONNECTIONS, full.roots)[0],
-        lambda: ground.rate(empty.hookkeeper.url, CONNECTIONS, empty.roots)[0],
+        lambda: audited(ground, full.hookkeeper, CONNECTIONS, full.roots),
+        lambda: audited(ground, empty.hookkeeper, CONNECTIONS, empty.roots),
     )
     note = f"{note}; the keys of the last seven days among them; warmed up"
     return compare(

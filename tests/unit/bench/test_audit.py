@@ -1,20 +1,32 @@
 """What lets a round count, and a run stand in the results: no event less than was acknowledged."""
 
 import io
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from rich.console import Console
 
+from ingest.queue import DISPATCH, build_broker, depth, publish_events
+from ingest.store import open_database
+from ingest.store.accept import accept
 from ops.bench import limits
 from ops.bench.__main__ import Run, keep
+from ops.bench.audited import Audit
+from ops.bench.backlog import fence, reading
 from ops.bench.figures import Row
-from ops.bench.ground import Options
+from ops.bench.filling import DAY_MS, add_waiting, fill
+from ops.bench.ground import Ground, Options
+from ops.bench.hookkeeper import Hookkeeper
 from ops.bench.load import Load, audit
 from ops.bench.provenance import Provenance
+from ops.bench.published import Published, audit_published, parse, trimming
 from ops.bench.report import print_rows
 from ops.bench.results import read
+from ops.bench.rows.deliveries import arrival
+from tests.waiting import wait_until
 
 #: 1,000 answered, 100 of them refused: 900 acknowledged.
 LOAD = Load(answered=1_000, refused=100, seconds=5.0)
@@ -47,6 +59,112 @@ def test_one_event_a_connection_may_be_stored_whose_answer_nobody_read() -> None
 
 def test_a_connection_that_broke_may_have_left_an_event() -> None:
     audit(replace(LOAD, broken=3), stored=1_000 + 67, connections=64)
+
+
+def test_a_round_of_which_everything_was_published_counts() -> None:
+    audit_published(Published(100), Published(1_000), stored=900)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [Published(1_000, failed=1), Published(999), Published(1_001)],
+    ids=["one failed", "one is missing", "one too many"],
+)
+def test_a_round_of_which_anything_was_not_published_is_no_measurement(after: Published) -> None:
+    with pytest.raises(RuntimeError, match=r"900 events were stored, \d+ published"):
+        audit_published(Published(100), after, stored=900)
+
+
+def test_what_was_published_before_does_not_count() -> None:
+    audit_published(Published(5, failed=7), Published(6, failed=7), stored=1)
+
+
+def test_what_was_published_is_read_from_the_receivers_own_metrics() -> None:
+    said = (
+        'hookkeeper_published_total{outcome="ok",queue="dispatch"} 8504.0\n'
+        'hookkeeper_published_total{outcome="failed",queue="dispatch"} 1.2e+06\n'
+        'hookkeeper_published_total{outcome="ok",queue="deliver"} 3.0\n'
+    )
+
+    assert parse(said) == Published(8_504, 1_200_000)
+    assert parse("# TYPE hookkeeper_published_total counter\n") == Published()
+
+
+def test_a_queue_that_nobody_reads_is_emptied_again_and_again(redis_url: str) -> None:
+    broker = build_broker(redis_url, [])
+    with trimming(redis_url):
+        for _ in range(2):
+            publish_events(broker, ["019a"])
+            wait_until(lambda: not depth(broker, DISPATCH), timeout=10)
+
+    assert not broker.client.exists(f"hookkeeper:{DISPATCH}.msgs")
+    broker.client.close()
+
+
+def test_what_waits_for_a_worker_is_seen_without_counting_it(database_url: str) -> None:
+    fill(database_url, 10, 10)
+    with reading(database_url) as backlog:
+        assert backlog.is_empty()
+    add_waiting(database_url, 3, DAY_MS)
+    with reading(database_url) as backlog:
+        assert not backlog.is_empty()
+
+
+def test_a_fence_stands_between_older_events_and_newer_ones(database_url: str) -> None:
+    fill(database_url, 10, 0)
+    since = fence()
+    with closing(open_database(database_url)) as database:
+        accept(database, [arrival() for _ in range(3)])
+
+    with reading(database_url) as backlog:
+        assert (backlog.count(), backlog.count_since(since)) == (13, 3)
+        assert backlog.count_since(fence()) in (0, 3)  # within the same millisecond
+
+
+class Receiver(Hookkeeper):
+    """No process at all: its database gets what it is to accept, and it publishes as it is told."""
+
+    told = Published()
+
+    def published(self) -> Published:
+        return self.told
+
+    def take(self, number: int, *, ok: int, failed: int = 0) -> Load:
+        with closing(open_database(self.database_url)) as database:
+            accept(database, [arrival() for _ in range(number)])
+        self.told = Published(self.told.ok + ok, self.told.failed + failed)
+        return Load(answered=number, refused=0, seconds=1.0)
+
+
+@pytest.fixture
+def receiver(sqlite_url: str, tmp_path: Path) -> Receiver:
+    return Receiver(tmp_path, 0, 0, sqlite_url, {})
+
+
+def let_the_millisecond_end() -> None:
+    """Ids of one millisecond have no order."""
+    now = fence()
+    wait_until(lambda: fence() > now)
+
+
+#: Only its way to wait is needed; a real one would start a guard.
+GROUND = cast("Ground", Ground)
+
+
+def test_a_round_is_audited_by_what_came_in_it_alone(receiver: Receiver) -> None:
+    receiver.take(7, ok=3, failed=4)
+    audit_of_round = Audit(GROUND, receiver)
+    let_the_millisecond_end()
+
+    audit_of_round.check(receiver.take(5, ok=5), connections=0)
+
+
+def test_an_event_that_was_stored_and_not_published_ends_the_line(receiver: Receiver) -> None:
+    audit_of_round = Audit(GROUND, receiver)
+    let_the_millisecond_end()
+
+    with pytest.raises(RuntimeError, match=r"5 events were stored, 4 published, 1 could not"):
+        audit_of_round.check(receiver.take(5, ok=4, failed=1), connections=0)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from ops.bench.figures import (
     alone,
     at_most,
     compare,
+    difference,
     missed,
     percentile,
     percentiles,
@@ -19,6 +20,7 @@ from ops.bench.figures import (
     row,
     slope,
 )
+from ops.bench.spending import Spending
 
 HALF = ratio_at_least(0.5)
 WHY = "both cores are busy"
@@ -121,5 +123,76 @@ def test_what_was_never_answered_shows_at_the_end_of_the_percentiles() -> None:
 
 
 def test_a_slope_is_that_of_the_line_through_the_points() -> None:
-    assert slope([(0, 10), (1, 12), (2, 14)]) == pytest.approx(2.0)
-    assert slope([(0, 10), (1, 12), (2, 10), (3, 12), (4, 10)]) == pytest.approx(0.0)
+    assert slope([(0, 10), (1, 12), (2, 14)]) == pytest.approx((2.0, 0.0))
+    assert slope([(0, 10), (1, 12), (2, 10), (3, 12), (4, 10)])[0] == pytest.approx(0.0)
+
+
+def test_the_error_of_a_slope_is_that_of_what_the_line_leaves_over() -> None:
+    """By hand: a mean of 10.8, hence residuals of 0.8 and 1.2; three of five are free."""
+    found, error = slope([(0, 10), (1, 12), (2, 10), (3, 12), (4, 10)])
+
+    squares = 3 * 0.8**2 + 2 * 1.2**2
+    assert (found, error) == pytest.approx((0.0, math.sqrt(squares / 3 / 10)))
+
+
+def test_a_difference_is_the_median_of_the_pairs_and_not_of_the_sides() -> None:
+    """The medians, 30 and 10, are 20 apart; most pairs are not."""
+    found = row(
+        "x", "ms", [(30, 25), (100, 10), (12, 9)], above_theirs_at_most(10, "ms"), "b", reason=WHY
+    )
+
+    assert found.met
+    assert difference([(30, 25), (100, 10), (12, 9)]) == 5
+
+
+def test_two_sides_that_never_answered_are_not_equal() -> None:
+    assert difference([(math.inf, math.inf)]) == math.inf
+    assert not row(
+        "x", "ms", [(math.inf, math.inf)], above_theirs_at_most(10, "ms"), "bare", reason=WHY
+    ).met
+
+
+def test_a_request_of_ours_that_failed_misses_the_target_whatever_the_rate() -> None:
+    failing = Pair(Side(90, 1.0, failures=2), Side(100, 1.0))
+    found = compare("x", "/s", [pair(90, 100), failing], HALF, "bare", reason=WHY)
+
+    assert (found.met, found.reason) == (False, "2 of our requests failed")
+
+
+def test_a_request_of_theirs_that_failed_is_told() -> None:
+    failing = Pair(Side(90, 1.0), Side(100, 1.0, failures=1_200))
+    found = compare("x", "/s", [failing], HALF, "bare", reason=WHY, note="n")
+
+    assert (found.met, found.note) == (True, "n; 1,200 of their requests failed")
+
+
+@pytest.mark.parametrize(
+    ("unit", "one"), [("events/s", "event"), ("deliveries/s", "delivery"), ("rows/s", "row")]
+)
+def test_a_cost_is_that_of_one_piece(unit: str, one: str) -> None:
+    pairs = [Pair(Side(1, 1, 1, spending=Spending({"web": 1}, 1)), Side(100, 1))]
+
+    assert f"CPU for each {one}: ours" in compare("x", unit, pairs, HALF, "b", reason=WHY).reason
+
+
+def test_the_reason_of_a_miss_has_the_figures_of_its_own_run() -> None:
+    ours = Spending({"web": 0.01, "writer": 0.005}, 0.97, {"wrk": 0.002})
+    theirs = Spending({"server": 0.02}, 1.0)
+    pairs = [Pair(Side(100, 1.0, 0.015, spending=ours), Side(400, 1.0, 0.02, spending=theirs))]
+    found = compare("x", "requests/s", pairs, HALF, "bare", reason=WHY)
+
+    assert found.reason == (
+        f"{WHY}; this run, CPU for each request: "
+        "ours: web 100 us, writer 50 us, wrk 20 us, all cores 97% busy; "
+        "theirs: server 50 us, all cores 100% busy"
+    )
+
+
+def test_the_ratio_per_second_on_a_core_is_the_median_of_the_pairs_too() -> None:
+    def spending(ours: float, theirs: float) -> Pair:
+        return Pair(Side(100, 1, ours), Side(100, 1, theirs))
+
+    pairs = [spending(2, 1), spending(1, 4), spending(1, 1)]
+
+    assert compare("x", "/s", pairs, HALF, "bare", reason=WHY).ratio_per_cpu_second == 1
+    assert compare("x", "/s", [pair(1, 1)], HALF, "b", reason=WHY).ratio_per_cpu_second is None

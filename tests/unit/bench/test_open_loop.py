@@ -4,13 +4,15 @@ import io
 import itertools
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from statistics import mean
 
 import pytest
 
 from ops.bench.figures import percentile
 from ops.bench.generator import Generator, even, poisson
-from ops.bench.openloop import Offer, Outcome, parse
+from ops.bench.openloop import Offer, Outcome, command, parse
+from ops.bench.request import github_event
 from tests.services.sink import Answer, Sink
 
 STALL_SECONDS = 0.3
@@ -23,9 +25,11 @@ def sink() -> Iterator[Sink]:
     opened.close()
 
 
-def generated(sink: Sink, *, rate: float, seconds: float, connections: int) -> Offer:
-    outcomes = io.StringIO()
-    generator = Generator(sink.url("/in/github"), even(rate), seconds, connections, 5.0, outcomes)
+def generated(
+    sink: Sink, *, rate: float, seconds: float, connections: int, body_after: float = 0.0
+) -> Offer:
+    outcomes, url = io.StringIO(), sink.url("/in/github")
+    generator = Generator(url, even(rate), seconds, connections, 5.0, outcomes, body_after)
     totals = generator.run()
     found = list(parse(outcomes.getvalue().splitlines()))
     return Offer(found, int(totals["unsent"]), seconds, totals["cpu_seconds"])
@@ -102,3 +106,41 @@ def test_independent_senders_come_as_often_as_asked_but_never_evenly() -> None:
 
 def test_an_even_schedule_is_even() -> None:
     assert list(itertools.islice(even(4), 3)) == [0.25, 0.5, 0.75]
+
+
+def test_a_body_may_come_after_its_head(sink: Sink) -> None:
+    whole = generated(sink, rate=50, seconds=0.2, connections=4)
+    apart = generated(sink, rate=50, seconds=0.2, connections=4, body_after=0.1)
+
+    received = sink.requests("/in/github")
+    assert len(received) == len(whole.outcomes) + len(apart.outcomes) >= 10
+    assert {request.body for request in received} == {github_event().body}
+    assert all(outcome.status == 200 for outcome in apart.outcomes)
+    assert min(outcome.answer_time for outcome in apart.outcomes) >= 100
+
+
+def test_more_than_can_be_sent_keeps_every_connection_busy(sink: Sink) -> None:
+    sink.script("/in/github", *[Answer(delay=0.1)] * 100)
+
+    offer = generated(sink, rate=1_000, seconds=0.5, connections=2)
+
+    assert 6 <= len(offer.outcomes) <= 12
+    assert len(offer.outcomes) + offer.unsent == 500
+    assert (offer.load.answered, offer.load.failures) == (len(offer.outcomes), 0)
+
+
+def test_what_was_never_answered_is_broken_and_not_refused() -> None:
+    outcomes = [Outcome(0, 0, 1, status, False, "-") for status in (202, 200, 400, 503, 0)]
+
+    load = Offer(outcomes, unsent=3, seconds=2.0, cpu_seconds=0.1).load
+    assert (load.answered, load.refused, load.broken) == (4, 2, 1)
+
+
+def test_another_seed_is_another_schedule(tmp_path: Path) -> None:
+    url = "http://127.0.0.1:1/in/github"
+    words = command(url, 10, 1, tmp_path, 4, seed=7, is_segmented=True)
+
+    assert words[words.index("--seed") + 1] == "7"
+    assert "--segmented" in words
+    first, second = (list(itertools.islice(poisson(10, random.Random(n)), 5)) for n in (1, 2))
+    assert first != second

@@ -6,6 +6,7 @@ from ops.bench.figures import Row
 from ops.bench.lag import Lag, recovery_seconds
 from ops.bench.openloop import Offer, Outcome
 from ops.bench.rows.overload import Found, refusals, rows_of
+from ops.bench.spending import Spending
 
 IDS = frozenset({"a", "b"})
 
@@ -26,11 +27,17 @@ def offered(*more: Outcome) -> Offer:
 
 
 #: Ten times what is sustained was offered, and all is well.
-GOOD = Found(1.0, offered(), IDS, IDS, [Lag(100.5, 3.0), Lag(101.5, 2.0), Lag(104.0, 0.1)])
+SPENT = Spending({"web": 0.001}, 1.0)
+LAGS = [Lag(100.5, 3.0), Lag(101.5, 2.0), Lag(104.0, 0.1)]
+GOOD = Found(1.0, offered(), IDS, IDS, LAGS, SPENT)
 
 
-def judged(found: Found) -> dict[str, Row]:
-    return {row.name.rpartition(".")[2]: row for row in rows_of("sqlite", found)}
+def judged(*runs: Found) -> dict[str, Row]:
+    return {row.name.rpartition(".")[2]: row for row in rows_of("sqlite", runs)}
+
+
+def refusal(*more: Outcome) -> Row:
+    return refusals("sqlite", [replace(GOOD, offered=offered(*more))])
 
 
 def test_an_overload_that_lost_nothing_meets_every_target() -> None:
@@ -66,21 +73,52 @@ def test_nothing_is_met_where_less_than_ten_times_was_offered() -> None:
 
 
 def test_a_slow_refusal_misses_the_target() -> None:
-    row = refusals("sqlite", offered(refused(after_ms=11)))
+    row = refusal(refused(after_ms=11))
 
     assert (row.ours, row.met) == (11, False)
 
 
 def test_a_refusal_that_does_not_say_when_to_come_again_is_none() -> None:
-    row = refusals("sqlite", offered(refused(has_retry_after=False)))
+    row = refusal(refused(has_retry_after=False))
 
     assert (row.met, row.ours) == (False, 4)
     assert row.reason.startswith("1 were neither accepted nor refused")
 
 
 def test_a_request_without_an_answer_is_not_a_quick_refusal() -> None:
-    assert not refusals("sqlite", offered(refused(status=0, has_retry_after=False))).met
-    assert not refusals("sqlite", offered(refused(status=500))).met
+    assert not refusal(refused(status=0, has_retry_after=False)).met
+    assert not refusal(refused(status=500)).met
+
+
+def test_what_was_lost_in_any_run_counts() -> None:
+    lost = judged(GOOD, replace(GOOD, stored=frozenset()), replace(GOOD, stored=frozenset({"a"})))
+
+    assert (lost["lost"].ours, lost["lost"].runs, lost["lost"].met) == (3, 3, False)
+    assert lost["lost"].note.startswith("the sum, of 6 acknowledged")
+
+
+def test_a_time_is_the_median_of_the_runs_and_the_worst_is_told() -> None:
+    slow = replace(GOOD, offered=offered(refused(after_ms=90)), lags=[Lag(190.0, 0.1)])
+    rows = judged(GOOD, slow, GOOD)
+
+    assert (rows["refusal"].ours, rows["refusal"].met) == (4, True)
+    assert "90 ms in the worst run" in rows["refusal"].note
+    assert (rows["recovery"].ours, rows["recovery"].met) == (3.0, True)
+    assert "89.0 s in the worst run" in rows["recovery"].note
+
+
+def test_one_run_that_offered_too_little_misses_every_target() -> None:
+    rows = judged(GOOD, replace(GOOD, sustained=2.0), GOOD)
+
+    assert not any(row.met for row in rows.values())
+    assert "only 5.0 times" in rows["lost"].reason
+
+
+def test_a_slow_refusal_says_what_answers_cost_in_this_run() -> None:
+    row = refusal(refused(after_ms=90))
+
+    assert "10 answers/s, so 300,000 ms; CPU for each: web 100 us" in row.reason
+    assert row.ours_per_cpu_second == 10_000
 
 
 def test_recovery_counts_from_the_end_of_the_schedule_and_not_from_the_first_look() -> None:

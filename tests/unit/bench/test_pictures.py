@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
-from ops.bench.pictures import draw, target_of
+from ops.bench.pictures import TARGET, draw, target_of
 
 BARE = {"p50": 0.5, "p90": 1.0, "p99": 2.0, "p99.9": 9.0}
 
@@ -32,6 +32,38 @@ def test_throughput_shows_both_sides_of_every_rate_and_nothing_else(tmp_path: Pa
     assert {"accept.sqlite.64", "5,500", "10,000", "ratio 0.55"} <= set(shown)
     assert "memory.slope" not in shown
     assert not (tmp_path / "2026-11-23-latency.svg").exists()
+
+
+def test_each_line_has_a_scale_of_its_own(tmp_path: Path) -> None:
+    """A million rows a second of one line must not make another line's bars invisible."""
+    shown = document()
+    large = {"name": "export.sqlite", "unit": "rows/s", "ours": 4e5, "theirs": 1e6}
+    shown["rows"].append(shown["rows"][0] | large)
+    draw(shown, tmp_path / "2026-11-23.json")
+
+    bars = [
+        float(element.attrib["width"])
+        for element in ET.parse(tmp_path / "2026-11-23-throughput.svg").iter()
+        if element.attrib.get("height") == "14.0"
+    ]
+    assert bars[1] == bars[3] > 500
+    assert (bars[0] / bars[1], bars[2] / bars[3]) == (0.55, 0.4)
+    words = texts(tmp_path / "2026-11-23-throughput.svg")
+    assert {"accept, requests/s", "export, rows/s"} <= set(words)
+
+
+def test_a_target_that_is_far_away_is_in_the_picture(tmp_path: Path) -> None:
+    shown = document()
+    shown["rows"][0] |= {"target": ">= 3x", "ours": 1.5e4}
+    draw(shown, tmp_path / "2026-11-23.json")
+
+    picture = ET.parse(tmp_path / "2026-11-23-throughput.svg")
+    ticks = [
+        float(element.attrib["x1"])
+        for element in picture.iter()
+        if element.attrib.get("stroke") == TARGET
+    ]
+    assert ticks[-1] == 790  # three times as far from the axis as theirs is long
 
 
 def test_latency_shows_every_percentile_of_both_sides(tmp_path: Path) -> None:

@@ -102,7 +102,8 @@ def test_what_is_written_is_json_that_any_reader_takes(tmp_path: Path) -> None:
     text = path.read_text()
     assert "Infinity" not in text
     assert read(path) == json.loads(text)
-    assert json.loads(text)["rows"][0]["ours"] is None
+    row = json.loads(text)["rows"][0]
+    assert (row["ours"], row["note"]) == (None, "ours is endless; ratio is endless")
 
 
 def test_a_day_without_results_has_none(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from ops.bench.load import parse
 from ops.bench.machine import PEERS, file_system, machine, pinned, versions
 from ops.bench.processes import Guard, Process, cpu_seconds, family
 from ops.bench.provenance import commit_of
+from ops.bench.spending import core_ticks, role_of, seconds_by_role
 from tests.waiting import wait_until
 
 BUSY = "import time\nwhile time.process_time() < 0.3: pass\n"
@@ -90,6 +91,41 @@ def test_the_cpu_time_of_children_counts_also_when_they_have_ended() -> None:
         assert cpu_seconds([process.pid]) >= 0.3
     finally:
         process.communicate(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "role"),
+    [
+        ("/x/python /x/bin/hookkeeper web", "web"),
+        ("/x/python -m ingest.writer 4", "writer"),
+        ("/x/python -m dramatiq actors --processes 1", "worker"),
+        ("/x/python -m actors.scheduler", "scheduler"),
+        ("/x/python -m dramatiq ops.bench.noop_dramatiq", "dramatiq"),
+        ("/usr/bin/redis-server 127.0.0.1:21686", "redis"),
+        ("postgres: walwriter", "postgresql"),
+        ("/x/python -m uvicorn --loop uvloop ops.bench.bare:app", "server"),
+        ("/bin/sh -c true", ""),
+    ],
+)
+def test_a_process_is_named_by_its_command(command: str, role: str) -> None:
+    assert role_of(command) == role
+
+
+def test_a_process_of_no_name_counts_as_what_started_it() -> None:
+    script = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BUSY!r}])\ninput()"
+    command = [sys.executable, "-c", script, "/hookkeeper worker"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    try:
+        wait_until(lambda: seconds_by_role([process.pid])["worker"] >= 0.3, timeout=30)
+        assert list(seconds_by_role([process.pid])) == ["worker"]
+    finally:
+        process.communicate(b"\n")
+
+
+def test_a_core_that_waits_for_a_disk_is_not_busy() -> None:
+    stat = "cpu  10 1 20 1000 500 3 4 5 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n"
+
+    assert core_ticks(stat) == (43, 1_543)
 
 
 def test_a_guard_kills_the_children_of_what_a_killed_benchmark_left(tmp_path: Path) -> None:
