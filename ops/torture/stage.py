@@ -225,7 +225,11 @@ def _start(stage: Stage, stack: ExitStack) -> None:
     stack.callback(stage.pipeline.end)
     environ = {role: stage.shims[role].environ for role in ROLES if role in stage.shims}
     began = time.monotonic()
-    stage.pipeline.start(Wanted(environ=environ, sabotage=stage.plan.sabotage))
+    try:
+        stage.pipeline.start(Wanted(environ=environ, sabotage=stage.plan.sabotage))
+    except Exception as error:
+        error.add_note(stage.pipeline.last_words())
+        raise
     stage.stretch = max(1.0, (time.monotonic() - began) / _START_SECONDS)
 
 

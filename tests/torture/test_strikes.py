@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -19,8 +20,10 @@ from ops.torture import catalogue
 from ops.torture.cluster.lives import Life, Program
 from ops.torture.faults import poison, process, traffic
 from ops.torture.load import Orders, Senders
+from ops.torture.sending import Sending
 from ops.torture.stage import NotStruck, Stage
 from ops.torture.strikes import strike
+from ops.torture.waiting import wait_until
 
 FAULTS = catalogue.read()
 
@@ -103,6 +106,27 @@ def test_senders_of_what_is_stale_are_done_when_all_of_it_was_answered(tmp_path:
     assert {one["key"] for one in answers if one["status"] == 401} == {
         f"late-{number}" for number in range(20)
     }
+
+
+def test_senders_who_gave_up_stay_so_however_often_they_are_asked(tmp_path: Path) -> None:
+    """They end well in the end: that they were let go does not mean that they were heard."""
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = int(nobody.getsockname()[1])
+    orders = Orders(
+        port=port,
+        log=str(tmp_path / "answers.jsonl"),
+        seed=1,
+        prefix="unheard-",
+        rate=100.0,
+        connections=1,
+        count=1,
+    )
+    sending = Sending(json.dumps(asdict(orders)), tmp_path, "unheard")
+    wait_until((tmp_path / "answers.jsonl").exists, 30.0, "senders")
+
+    assert [sending.finish(0.2), sending.finish(10.0)] == [False, False]
+    assert sending.gave_up
+    sending.end()
 
 
 def test_slow_clients_last_longer_than_what_a_head_or_a_body_may_take() -> None:
