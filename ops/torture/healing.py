@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 from ops.torture.violations import Violation, violations
-from ops.torture.written import Evidence, Expected, Struck
+from ops.torture.written import Evidence, Expected
 
 
 def judge_healing(evidence: Evidence, expected: Expected) -> list[Violation]:
@@ -65,14 +65,11 @@ def _answered(evidence: Evidence, expected: Expected) -> list[Violation]:
 
 def _unspared(evidence: Evidence) -> Iterable[str]:
     """The faults under which, or after which, the receiver ended and should not have."""
-    begins = [*(each.began_at for each in evidence.strikes[1:]), math.inf]
-    for each, until in zip(evidence.strikes, begins, strict=False):
-        if each.spares_receiver and _any_within(evidence.receiver_deaths, each, until):
+    for each in evidence.strikes:
+        until = min((at for at in evidence.begins if at > each.began_at), default=math.inf)
+        died = any(each.began_at <= at < until for at in evidence.receiver_deaths)
+        if each.spares_receiver and died:
             yield each.fault
-
-
-def _any_within(deaths: Iterable[float], each: Struck, until: float) -> bool:
-    return any(each.began_at <= at < until for at in deaths)
 
 
 def _first_after(moment: float, times: Iterable[float]) -> float:

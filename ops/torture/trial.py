@@ -42,6 +42,7 @@ class _Course:
     """What is known of a trial so far; what is left of one that breaks."""
 
     strikes: list[Struck] = field(default_factory=list)
+    begins: list[float] = field(default_factory=list)  # of those that struck nothing, too
     healed_at: float = 0.0  # when the last fault was over, struck or not
     crowded: list[float] = field(default_factory=list)
     stretch: float = 1.0
@@ -102,6 +103,7 @@ def _judged(stage: Stage, faults: Mapping[str, Fault], tell: Tell, course: _Cour
         quiescent_seconds=quiescent,
         healed_at=course.healed_at,
         strikes=course.strikes,
+        begins=course.begins,
         went_back=scraper.went_back,
     )
     return judge(found, replace(expected, poison=evidence.poisoned(stage, found.answers)))
@@ -115,8 +117,9 @@ def _under_load(stage: Stage, faults: Mapping[str, Fault], tell: Tell, course: _
     for each in plan.strikes:
         rest(each.pause)
         tell(f"{each.fault}, {each.seconds:g} s")
+        course.begins.append(time.time())
         try:
-            course.strikes.append(_strike(stage, faults[each.fault], each))
+            course.strikes.append(_strike(stage, faults[each.fault], each, course.begins[-1]))
         except NotStruck as error:
             tell(f"{each.fault} did not strike: {error}")
         course.healed_at = time.time()
@@ -124,13 +127,12 @@ def _under_load(stage: Stage, faults: Mapping[str, Fault], tell: Tell, course: _
     rest(plan.last_seconds)
 
 
-def _strike(stage: Stage, fault: Fault, planned: Strike) -> Struck:
+def _strike(stage: Stage, fault: Fault, planned: Strike, began_at: float) -> Struck:
     """Strike and heal; where accepts have to resume in time, wait until they do, or are late.
 
     The next fault would else be blamed, or excuse this one. Raises NotStruck.
     """
     stage.random.seed(planned.seed)
-    began_at = time.time()
     with strike(stage, fault):
         rest(planned.seconds)
     healed_at = time.time()

@@ -124,6 +124,7 @@ class Expected:
 class Evidence:
     """Everything that was written down. ``healed_at``: when the last fault was over; 0: unknown.
 
+    ``begins``: when each fault began, and those that struck nothing after all.
     ``given_up``: senders that had something to send to the last. ``counters``: what the metrics
     counted in the end, by name and labels; ``went_back``: those that were higher before.
     """
@@ -135,6 +136,7 @@ class Evidence:
     effects: Sequence[Effect] = ()
     given_up: Sequence[str] = ()
     strikes: Sequence[Struck] = ()
+    begins: Sequence[float] = ()
     receiver_deaths: Sequence[float] = ()
     receiver_killed: bool = False  # by us
     ledger: Mapping[str, int] = field(default_factory=dict)

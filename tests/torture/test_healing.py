@@ -86,10 +86,14 @@ def test_never_is_later_than_any_limit() -> None:
 def test_a_receiver_that_dies_of_what_befalls_the_database_is_found(
     died_at: float, complaints: int
 ) -> None:
-    """Until the next fault begins, which may be one that kills it."""
-    strikes = [Struck("database", 11.0, 13.0, spares_receiver=True), Struck("other", 15.0, 16.0)]
-    answers = [answer("a"), answer("a", at=17.0)]
-    evidence = replace(good("a"), answers=answers, strikes=strikes, receiver_deaths=[3.0, died_at])
+    """Until the next fault begins: that may kill it, and need not count as struck for it."""
+    evidence = replace(
+        good("a"),
+        answers=[answer("a"), answer("a", at=17.0)],
+        strikes=[Struck("database", 11.0, 13.0, spares_receiver=True)],
+        begins=[11.0, 15.0],
+        receiver_deaths=[3.0, died_at],
+    )
 
     found = broken(evidence)
 
