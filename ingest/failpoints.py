@@ -1,8 +1,8 @@
 """Named moments at which a process can be made to die: how tests strike between two steps.
 
 Off unless HOOKKEEPER_FAILPOINTS is set when the process starts: then reaching a moment costs one
-comparison with None. ``writer.after_commit=kill@3 publish.before=kill@40`` means SIGKILL, by the
-process to itself, at the third and the fortieth time that it comes there.
+comparison with None. ``writer.after_commit=kill@3 writer.before_publish=kill@40`` means SIGKILL, by
+the process to itself, at the third and the fortieth time that it comes there.
 """
 
 import os

@@ -1,10 +1,12 @@
 """``ops/torture/run``: strikes a running Hookkeeper, and says whether anything was lost.
 
-Exit status: 0 where every trial was clean, 1 where one was not, 2 for a wrong command line.
+Exit status: 0 where every trial was clean, 1 where one was not or nothing could be struck at all,
+2 for a wrong command line.
 """
 
 import argparse
 import datetime as dt
+import math
 import os
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from ops.torture.summary import Summary
 
 _ROOT = Path(__file__).parents[2]
 _REPORT = Path(__file__).with_name("report.md")
+_SABOTAGED_TRIALS = 4  # where a fault strikes is chance: it may find nothing that was protected
 
 
 def main(words: Sequence[str]) -> int:
@@ -43,43 +46,50 @@ def main(words: Sequence[str]) -> int:
 
 def _run(options: argparse.Namespace, faults: dict[str, Fault], choice: Choice) -> int:
     summary, commit = Summary(), _commit()
-    done = {one.seed for one in results.read(options.results)} if options.resume else set()
+    fingerprint = plan.fingerprint(choice, options.sabotage)
+    done = _done(options.results, fingerprint) if options.resume else set()
     ends_at = time.monotonic() + options.minutes * 60 if options.minutes else None
-    count = options.trials or (plan.trials_a_deal(choice) if ends_at is None else sys.maxsize)
+    count = options.trials or _trials(options, choice)
     seed = options.seed
     while count > 0 and (ends_at is None or time.monotonic() < ends_at):
         if seed not in done:
-            _trial(options, faults, plan.make(choice, seed, options.sabotage), summary, commit)
+            outcome = _trial(options, faults, plan.make(choice, seed, options.sabotage))
+            summary.add(outcome)
+            if options.keep:
+                results.append(options.results, _result(outcome, fingerprint, commit))
             count -= 1
+        if options.sabotage and summary.failed:
+            break  # it has shown
         seed += options.step
     print(summary)
     return 0 if summary.clean else 1
 
 
+def _trials(options: argparse.Namespace, choice: Choice) -> int:
+    """How many to run where nobody says so; what is sabotaged may show in the next one only."""
+    if options.minutes:
+        return sys.maxsize
+    deal = plan.trials_a_deal(choice)
+    return max(deal, _SABOTAGED_TRIALS) if options.sabotage else deal
+
+
+def _done(path: Path, fingerprint: str) -> set[int]:
+    """The seeds that were run: of the same trials, as the same seed may be another one's."""
+    return {one.seed for one in results.read(path) if one.fingerprint == fingerprint}
+
+
 def _trial(
-    options: argparse.Namespace,
-    faults: dict[str, Fault],
-    planned: plan.Plan,
-    summary: Summary,
-    commit: str,
-) -> None:
+    options: argparse.Namespace, faults: dict[str, Fault], planned: plan.Plan
+) -> trial.Outcome:
     print(f"trial {planned.seed}, {planned.database}: {', '.join(planned.names)}", flush=True)
-    try:
-        outcome = trial.run(planned, faults, lambda line: print(f"  {line}", flush=True))
-    except trial.Broken as error:
-        summary.broken(planned.seed)
-        print(f"  ! {error}", flush=True)
-        _explain(options, planned.seed, error.words)
-        return
-    summary.add(outcome)
+    outcome = trial.run(planned, faults, lambda line: print(f"  {line}", flush=True))
     print(f"  {outcome.verdict}, {outcome.seconds:.0f} s", flush=True)
     for violation in outcome.verdict.violations:
         print(f"  ! {violation}", flush=True)
     if not outcome.verdict.clean:
         print(f"  again: ops/torture/run --seed {planned.seed} --trials 1 {_same(options)}")
         _explain(options, planned.seed, outcome.words)
-    if options.keep:
-        results.append(options.results, _result(outcome, commit))
+    return outcome
 
 
 def _explain(options: argparse.Namespace, seed: int, words: str) -> None:
@@ -88,10 +98,12 @@ def _explain(options: argparse.Namespace, seed: int, words: str) -> None:
         (options.logs / f"trial-{seed}.log").write_text(words)
 
 
-def _result(outcome: trial.Outcome, commit: str) -> Result:
+def _result(outcome: trial.Outcome, fingerprint: str, commit: str) -> Result:
     verdict, planned = outcome.verdict, outcome.plan
+    resumes = verdict.resumes.items()
     return Result(
         seed=planned.seed,
+        fingerprint=fingerprint,
         at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         commit=commit,
         database=planned.database,
@@ -109,7 +121,7 @@ def _result(outcome: trial.Outcome, commit: str) -> Result:
         restarts=[round(each, 2) for each in verdict.restarts],
         load=round(os.getloadavg()[1], 1),
         stretch=round(outcome.stretch, 2),
-        resume=round(verdict.resume, 2),
+        resumes={name: None if at == math.inf else round(at, 2) for name, at in resumes},
         quiescent=None if verdict.quiescent is None else round(verdict.quiescent, 1),
         violations=[str(each) for each in verdict.violations],
     )
@@ -179,7 +191,7 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     add("--list", action="store_true", help="name the faults and end")
     add("--keep", action="store_true", help="append to the results")
     add("--report", action="store_true", help="make report.md of the results and end")
-    add("--resume", action="store_true", help="leave out seeds that the results have")
+    add("--resume", action="store_true", help="leave out trials that the results have")
     add("--results", type=Path, default=results.FILE, help="the file of the results")
     add("--logs", type=Path, help="a folder for what the processes said, where that was no good")
     return parser.parse_args(words)

@@ -43,6 +43,11 @@ class Fault:
     last: bool = False  # nothing is as it was afterwards: nothing may follow it
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def spares_receiver(self) -> bool:
+        """Whether it strikes the database alone: the receiver has to live through that."""
+        return self.kind.startswith(("postgres.", "disk.locked"))
+
 
 def read(path: Path = FILE) -> dict[str, Fault]:
     """Read every row, in their order. Raises Mistake."""

@@ -1,24 +1,43 @@
 """Gathers what was written down during a trial: logs of senders and sink, effects, the database."""
 
 import contextlib
+import hashlib
 import json
+import os
 import sqlite3
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from ingest.store import Database, ledger, open_database
 from ingest.store.schema import AnyRow, attempts, deliveries, events, payloads
-from ops.torture import handlers
+from ops.torture import counting, handlers
 from ops.torture.cluster.lives import Life
 from ops.torture.stage import Stage
-from ops.torture.verdict import Answer, Delivery, Effect, Evidence, Send, Stored
+from ops.torture.written import Answer, Delivery, Effect, Evidence, Send, Stored
 
+_COMPARED = ("hookkeeper_depth{", "hookkeeper_violations{", "hookkeeper_dead_letters{")
 _RUNNING_OR_WAITING = ("waiting", "running")
+_TAIL_BYTES = 1 << 16
+_ROWS_AT_ONCE = 50  # bodies may be large
+#: Codes of attempts that ended before a byte of the event had left (ingest/outbound.py).
+_SENT_NOTHING = frozenset(
+    {
+        "bad_request",
+        "bad_secret",
+        "child_not_started",
+        "connect_timeout",
+        "connection_refused",
+        "refused_address",
+        "tls_error",
+        "unknown_destination",
+        "unknown_name",
+    }
+)
 _LOST = "worker_lost"  # the code of an attempt whose worker died, as a scheduler records it
 
 
@@ -38,27 +57,37 @@ def _is_quiescent(database: Database) -> bool:
         return tx.execute(stored).first() is None and tx.execute(busy).first() is None
 
 
-def gather(
-    stage: Stage, *, quiescent_seconds: float | None, healed_at: float, metrics: str
-) -> Evidence:
-    """Read every log and the whole database."""
+def accepted_since(stage: Stage, moment: float) -> bool:
+    """Whether the load had an event acknowledged since then."""
+    with (stage.root / "answers-load.jsonl").open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+        lines = log.read().splitlines()[1:]
+    answers = (Answer(**json.loads(line)) for line in lines if line.endswith(b"}"))
+    return any(one.acknowledged and one.genuine and one.at >= moment for one in answers)
+
+
+def gather(stage: Stage, metrics: str) -> Evidence:
+    """Read every log and the whole database. ``metrics``: as they were read last."""
     answers = [Answer(**row) for path in _logs(stage, "answers-*") for row in _lines(path)]
     sends = [
         Send(row["key"], row["webhook_id"], row["digest"])
         for row in _lines(stage.root / "sends.jsonl")
     ]
+    receiver = stage.pipeline.lives["web"]
     with contextlib.closing(open_database(stage.database_url())) as database:
         return Evidence(
             answers=answers,
-            stored=list(_stored(database)),
-            deliveries=list(_deliveries(database, stage)),
+            stored=list(stored_events(database)),
+            deliveries=list(made_deliveries(database, _times(stage, lambda life: life.struck))),
             sends=sends,
             effects=list(_effects(stage.pipeline.folder / "effects.db")),
+            given_up=[sending.name for sending in stage.sendings if sending.gave_up],
+            receiver_deaths=list(receiver.deaths),
+            receiver_killed=bool(receiver.struck),
             ledger=ledger.violations(database),
             depths=dict(_depths(metrics, database)),
+            counters=counting.counters(metrics),
             integrity=_integrity(stage),
-            quiescent_seconds=quiescent_seconds,
-            healed_at=healed_at,
             restarts=list(_restarts(database, stage)),
         )
 
@@ -69,10 +98,14 @@ def counts_agree(stage: Stage, metrics: str) -> bool:
         return all(ours == sql for _, (ours, sql) in _depths(metrics, database))
 
 
-def poisoned(stage: Stage, answers: Iterable[Answer]) -> frozenset[str]:
-    """The keys that were sent to do harm."""
-    keys = {one.key for one in answers}
-    return frozenset(key for key in keys if key.startswith(tuple(stage.poison) or ("\0",)))
+def poisoned(stage: Stage, answers: Iterable[Answer]) -> dict[str, str]:
+    """The keys that were sent to do harm, and what each of them does."""
+    return {
+        one.key: do
+        for one in answers
+        for prefix, do in stage.poison.items()
+        if one.key.startswith(prefix)
+    }
 
 
 def _logs(stage: Stage, pattern: str) -> list[Path]:
@@ -84,34 +117,39 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         yield json.loads(line)
 
 
-def _stored(database: Database) -> Iterator[Stored]:
-    columns = (events.c.id, events.c.state, payloads.c.body, payloads.c.body_sha256)
+def stored_events(database: Database) -> Iterator[Stored]:
+    """Read every event, with a digest that is made here of the body that is stored."""
+    columns = (events.c.id, events.c.state, payloads.c.body)
     joined = select(*columns).join_from(events, payloads, events.c.id == payloads.c.event_id)
     with database.read() as tx:
-        for row in tx.execute(joined):
+        for row in tx.execution_options(yield_per=_ROWS_AT_ONCE).execute(joined):
             key = json.loads(row.body)["key"]
-            yield Stored(row.id, key, bytes(row.body_sha256).hex(), row.state)
+            yield Stored(row.id, key, hashlib.sha256(row.body).hexdigest(), row.state)
 
 
-def _deliveries(database: Database, stage: Stage) -> Iterator[Delivery]:
-    struck = _times(stage, lambda life: life.struck)
-    columns = ("delivery_id", "code", "worker_id", "started_at", "finished_at")
-    failed = select(*(attempts.c[name] for name in columns)).where(
-        attempts.c.outcome != "succeeded"
-    )
+def made_deliveries(
+    database: Database, struck: Mapping[str, Sequence[float]]
+) -> Iterator[Delivery]:
+    """Read every delivery. ``struck``: when each worker was killed by us, by its id."""
+    names = ("delivery_id", "code", "outcome", "worker_id", "started_at", "finished_at")
+    failed = select(*(attempts.c[name] for name in names)).where(attempts.c.outcome != "succeeded")
     with database.read() as tx:
-        found = tx.execute(failed).all()
-        failures = Counter(row.delivery_id for row in found)
-        killed = Counter(row.delivery_id for row in found if _died_of(row, struck))
+        found: dict[str, list[AnyRow]] = defaultdict(list)
+        for row in tx.execute(failed):
+            found[row.delivery_id].append(row)
         for row in tx.execute(select(deliveries)):
+            tried = found[row.id]
+            crashed = [one for one in tried if one.outcome == "crashed"]
             yield Delivery(
                 row.event_id,
                 row.destination,
                 row.state,
-                failures[row.id],
+                len(tried),
                 row.crashes,
                 row.wake_at is not None,
-                killed[row.id],
+                struck=sum(bool(_died_of(one, struck)) for one in crashed),
+                unsent=sum(one.code in _SENT_NOTHING for one in tried),
+                own_crashes=sum(one.code != _LOST for one in crashed),
             )
 
 
@@ -123,17 +161,28 @@ def _effects(path: Path) -> Iterator[Effect]:
 
 def _depths(metrics: str, database: Database) -> Iterator[tuple[str, tuple[int, int]]]:
     """What the gauges say, and what the database does, of each queue that is not empty."""
-    told: dict[str, int] = defaultdict(int)
-    for line in metrics.splitlines():
-        if line.startswith(("hookkeeper_depth{", "hookkeeper_violations{")):
-            name, _, value = line.rpartition(" ")
-            told[name] += int(float(value))
-    counted: Mapping[str, int] = {
+    told = {
+        name: int(value)
+        for name, value in counting.samples(metrics).items()
+        if name.startswith(_COMPARED)
+    }
+    counted = {
         f'hookkeeper_depth{{queue="{one.queue}",state="{one.state}"}}': one.count
         for one in ledger.depths(database)
+    } | {
+        f'hookkeeper_dead_letters{{state="{state}"}}': count
+        for state, count in _given_up(database).items()
     }
     for name in told.keys() | counted.keys():
         yield name, (told.get(name, 0), counted.get(name, 0))
+
+
+def _given_up(database: Database) -> dict[str, int]:
+    """Count what was given up; nothing is replayed in a trial."""
+    wanted = deliveries.c.state.in_(("dead", "quarantined"))
+    counted = select(deliveries.c.state, func.count().label("total")).where(wanted)
+    with database.read() as tx:
+        return {row.state: row.total for row in tx.execute(counted.group_by(deliveries.c.state))}
 
 
 def _integrity(stage: Stage) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from ingest.verify import load_catalogue
 from ops.torture.senders import SOURCES, TIMED, Letter, headers, write
-from ops.torture.verdict import Answer
+from ops.torture.written import Answer
 
 _PATIENCE_SECONDS = 4.0  # for one answer
 _AGAIN_SECONDS = (0.2, 0.8)
@@ -51,7 +51,10 @@ class Orders:
 
 @dataclass(slots=True)
 class _Parcel:
-    """A letter. ``genuine``: it has to be acknowledged; ``forged``: by another secret."""
+    """A letter. ``genuine``: it has to be acknowledged; ``forged``: by another secret.
+
+    What is not genuine has to be answered, by whatever.
+    """
 
     letter: Letter
     genuine: bool = True
@@ -66,7 +69,7 @@ class Senders:
         self._random = random.Random(orders.seed)
         self._catalogue = load_catalogue()
         self._queue: asyncio.Queue[_Parcel] = asyncio.Queue()
-        self._open = 0  # parcels that still have to be acknowledged
+        self._open = 0  # parcels that still have to be acknowledged, or answered
         self._log = Path(orders.log).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115 - closed by run()
         self._made = asyncio.Event()
         self._later: set[asyncio.Task[None]] = set()
@@ -107,8 +110,7 @@ class Senders:
         return self._open > _HELD_BACK * self._orders.connections + self._orders.copies
 
     def _put(self, parcel: _Parcel) -> None:
-        if parcel.genuine:
-            self._open += 1
+        self._open += 1
         self._queue.put_nowait(parcel)
 
     async def _work(self) -> None:
@@ -129,7 +131,7 @@ class Senders:
     async def _post(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, parcel: _Parcel
     ) -> bool:
-        """Post and write down the answer; whether it was an acknowledgement."""
+        """Post and write down the answer; whether it was one that the parcel has to have."""
         began = time.monotonic()
         status = 0
         said: dict[str, Any] = {}
@@ -139,10 +141,10 @@ class Senders:
                 status, said = await _answer(reader)
         except (OSError, EOFError, ValueError, asyncio.IncompleteReadError):
             self._note(parcel, 0, {}, began)
-            self._settle(parcel, acknowledged=False)
+            self._settle(parcel, settled=False)
             raise
         self._note(parcel, status, said, began)
-        return status in (200, 202)
+        return status in (200, 202) or not parcel.genuine
 
     def _request(self, parcel: _Parcel, now: float) -> bytes:
         letter = parcel.letter
@@ -166,14 +168,12 @@ class Senders:
         )
         self._log.write(json.dumps(asdict(answer)) + "\n")
 
-    def _settle(self, parcel: _Parcel, acknowledged: bool) -> None:  # noqa: FBT001 - an outcome
-        if not parcel.genuine:
-            return
-        if not acknowledged:
+    def _settle(self, parcel: _Parcel, settled: bool) -> None:  # noqa: FBT001 - an outcome
+        if not settled:
             self._after(self._random.uniform(*_AGAIN_SECONDS), parcel)
             return
         self._open -= 1
-        if self._random.random() < self._orders.again:
+        if parcel.genuine and self._random.random() < self._orders.again:
             self._open += 1
             self._after(self._random.uniform(0, 3), parcel)
 

@@ -5,6 +5,7 @@ the deal and cut into trials. Trial ``seed`` is one of deal ``seed // trials a d
 seeds in a row strike every fault equally often.
 """
 
+import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +25,7 @@ _APART = frozenset({"standby", "small_disk", "power"})
 _RATES = (80.0, 200.0)
 _BRIEF_RATES = (40.0, 80.0)
 _CONNECTIONS = (4, 16)
+_FINGERPRINT_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,25 @@ class Choice:
 def trials_a_deal(choice: Choice) -> int:
     """How many trials it takes to strike everything once."""
     return len(_deal(choice, 0))
+
+
+def fingerprint(choice: Choice, sabotage: str = "") -> str:
+    """Name all that a trial depends on besides its seed: only under one name are seeds the same."""
+    rows = [
+        (
+            fault.name,
+            fault.databases,
+            sorted(fault.needs),
+            fault.seconds,
+            fault.refusals,
+            fault.quiescent_seconds,
+            fault.rate,
+            fault.last,
+        )
+        for fault in choice.faults
+    ]
+    everything = (rows, choice.databases, choice.together, choice.each, choice.brief, sabotage)
+    return hashlib.sha256(repr(everything).encode()).hexdigest()[:_FINGERPRINT_DIGITS]
 
 
 def make(choice: Choice, seed: int, sabotage: str = "") -> Plan:

@@ -1,12 +1,16 @@
 """Makes report.md of the results: by fault, what was struck how often and what came of it."""
 
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ops.torture.catalogue import DATABASES, Fault
 from ops.torture.results import Result
 from ops.torture.verdict import percentile
+from ops.torture.written import RESTART_MOST_SECONDS, RESTART_P99_SECONDS
+
+_NAMED = 3  # faults that are named where many were struck as rarely
 
 _HEAD = """\
 # What was struck, and what came of it
@@ -16,7 +20,9 @@ what is checked. A trial strikes several faults under one load, so its events co
 each of them; the sums at the top count every trial once. *Lost* are acknowledged events that are
 not stored, *doubled* are second committed effects, *restart* is from a death to the next start of
 the work that it interrupted. An external send is allowed once, and once more for each attempt that
-failed or crashed.
+failed or crashed, but not before a byte had left. *Resumed* is from the end of a fault to the next
+acknowledgement. Times are as they were; what is promised is judged by the time that it would have
+taken on a machine of its own, which each trial measures.
 """
 
 
@@ -32,16 +38,19 @@ def make(
     results: Sequence[Result], faults: Mapping[str, Fault], circumstances: Circumstances
 ) -> str:
     """Write the whole report."""
-    sums, table = _sums(results, circumstances), _table(results, faults)
+    sums, table = _sums(results, faults, circumstances), _table(results, faults)
     return "\n".join([_HEAD, *sums, "", *table, "", *_failures(results), ""])
 
 
-def _sums(results: Sequence[Result], circumstances: Circumstances) -> list[str]:
+def _sums(
+    results: Sequence[Result], faults: Mapping[str, Fault], circumstances: Circumstances
+) -> list[str]:
     if not results:
         return ["Nothing was run yet."]
     rows = {
         "trials, of them clean": f"{len(results):,}, {sum(one.clean for one in results):,}",
         **_figures(results),
+        "fewest strikes of a fault on a database": _fewest(results, faults),
         **_times(results),
         "machine": circumstances.machine,
         "commands": "; ".join(f"`{command}`" for command in circumstances.commands),
@@ -65,20 +74,57 @@ def _figures(results: Sequence[Result]) -> dict[str, str]:
     }
 
 
+def _fewest(results: Sequence[Result], faults: Mapping[str, Fault]) -> str:
+    """What was struck least, of all that could be: those that ask to be named apart."""
+    struck = Counter((name, one.database) for one in results for name in one.struck)
+    wanted = [(one.name, to) for one in faults.values() if not one.asked for to in one.databases]
+    fewest = min((struck[each] for each in wanted), default=0)
+    names = [
+        f"{name} ({database})" for name, database in wanted if struck[name, database] == fewest
+    ]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{fewest}: {', '.join(names[:_NAMED])}{more}"
+
+
+def _restarts_kept(results: Sequence[Result]) -> str:
+    """Whether killed work restarted as soon as is promised, each trial by its own stretch."""
+    own = [each / one.stretch for one in results for each in one.restarts]
+    kept = percentile(own, 0.99) <= RESTART_P99_SECONDS
+    kept = kept and max(own, default=0.0) <= RESTART_MOST_SECONDS
+    return f"{_seconds(own)}: {'kept' if kept else 'BROKEN'}"
+
+
+def _resumed(results: Sequence[Result], fault: str = "") -> list[float]:
+    """How long after each fault, or one of them, it took to be accepting again; inf: for ever."""
+    return [
+        math.inf if seconds is None else seconds
+        for one in results
+        for name, seconds in one.resumes.items()
+        if fault in ("", name)
+    ]
+
+
 def _times(results: Sequence[Result]) -> dict[str, str]:
     restarts = [each for one in results for each in one.restarts]
+    promised = f"p99 <= {RESTART_P99_SECONDS:g} s, all <= {RESTART_MOST_SECONDS:g} s"
     quiescent = [one.quiescent for one in results if one.quiescent is not None]
-    commits = Counter(one.commit for one in results).most_common()
     dates = sorted(one.at for one in results)
     loads = [one.load for one in results]
     return {
         "restart p50, p99, longest": _seconds(restarts),
+        f"the same on a machine of its own, promised {promised}": _restarts_kept(results),
+        "resumed after p50, p99, longest": _seconds(_resumed(results)),
         "quiescent after p50, p99, longest": _seconds(quiescent),
         "from, to": f"{dates[0]}, {dates[-1]}",
-        "commits": ", ".join(f"{name} ({count})" for name, count in commits),
+        "commits": _counted(one.commit for one in results),
+        "fingerprints of the trials": _counted(one.fingerprint for one in results),
         "processes that wanted a core, median": f"{percentile(loads, 0.5):.0f}",
         "time limits stretched by, median": f"{percentile([r.stretch for r in results], 0.5):.1f}",
     }
+
+
+def _counted(names: Iterable[str]) -> str:
+    return ", ".join(f"{name} ({count})" for name, count in Counter(names).most_common())
 
 
 def _seconds(values: Sequence[float]) -> str:
@@ -88,7 +134,7 @@ def _seconds(values: Sequence[float]) -> str:
 
 def _table(results: Sequence[Result], faults: Mapping[str, Fault]) -> list[str]:
     head = "| fault | | database | struck | clean | acknowledged | lost | doubled | restart p99 |"
-    rows = [head, "|---|---|---|---|---|---|---|---|---|"]
+    rows = [f"{head} resumed at most |", "|---|---|---|---|---|---|---|---|---|---|"]
     for name, fault in faults.items():
         for database in DATABASES:
             hit = [one for one in results if one.database == database and name in one.struck]
@@ -99,6 +145,7 @@ def _table(results: Sequence[Result], faults: Mapping[str, Fault]) -> list[str]:
 
 def _row(fault: Fault, database: str, hit: Sequence[Result]) -> str:
     restarts = [each for one in hit for each in one.restarts]
+    resumed = _resumed(hit, fault.name)
     cells = (
         f"{fault.name} ({fault.of})",
         fault.what,
@@ -109,6 +156,7 @@ def _row(fault: Fault, database: str, hit: Sequence[Result]) -> str:
         f"{_sum(hit, 'lost'):,}",
         f"{_sum(hit, 'duplicated'):,}",
         f"{percentile(restarts, 0.99):.1f} s" if restarts else "",
+        f"{max(resumed):.1f} s" if resumed else "",
     )
     return f"| {' | '.join(cells)} |"
 

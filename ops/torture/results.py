@@ -15,9 +15,12 @@ class Result:
 
     ``load``: processes that wanted a core, over its last five minutes: others share the machine.
     ``stretch``: how many times longer than on a machine of its own everything was given.
+    ``fingerprint``: of all that the trial depends on besides its seed (plan.py). ``resumes``: after
+    each fault, how long until an event was accepted; None: none was.
     """
 
     seed: int
+    fingerprint: str
     at: str
     commit: str
     database: str
@@ -35,7 +38,7 @@ class Result:
     restarts: list[float]
     load: float
     stretch: float
-    resume: float
+    resumes: dict[str, float | None]
     quiescent: float | None
     violations: list[str]
 

@@ -15,6 +15,8 @@ class Sending:
     """One process of senders."""
 
     def __init__(self, orders: str, folder: Path, name: str) -> None:
+        self.name = name
+        self.gave_up = False  # it had something to send to the last
         self._log = folder / f"load-{name}.log"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -40,9 +42,10 @@ class Sending:
         return self._process.pid
 
     def finish(self, seconds: float = _DRAIN_SECONDS) -> bool:
-        """Wait until everything is acknowledged; False: it was not, and is given up."""
+        """Wait until everything is acknowledged; False: it was not, and is given up for good."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return self._process.wait(seconds) == 0
+            return self._process.wait(seconds) == 0 and not self.gave_up
+        self.gave_up = True
         assert self._process.stdin is not None
         self._process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):

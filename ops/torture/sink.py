@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from ops.torture.verdict import Send
+from ops.torture.written import Send
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 _ANSWERS = {

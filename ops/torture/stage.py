@@ -29,9 +29,14 @@ from tests.services.redis import RedisServer
 #: How long a pipeline takes to start on two cores that it has for itself. Where others want them,
 #: whatever has a time limit may take as many times longer as the start did.
 _START_SECONDS = 5.0
+_ANSWERS_SECONDS = 60.0
 _SMALL_DISK = {"sqlite": 48 << 20, "postgresql": 192 << 20}
 _SMALL_DISK_FILES = 4_000
 _REDIS_DISK = 6 << 20
+
+
+class NotStruck(Exception):
+    """A fault found nothing to strike, or its moment never came: nothing was tested."""
 
 
 class Stage:
@@ -55,7 +60,7 @@ class Stage:
         self.broker_proxies: dict[str, Proxy] = {}
         self.pipeline: Pipeline
         self.sendings: list[Sending] = []
-        self.poison: list[str] = []  # the prefixes of the keys of what may not be delivered
+        self.poison: dict[str, str] = {}  # by prefix of its keys, what it does to its handler
         self.database_folder = root / "database"
         self.sink_port = free_port()
         self.stretch = 1.0  # see Expected
@@ -83,6 +88,11 @@ class Stage:
         self.sendings.append(sending)
         self.guard.tell("start", sending.pid)
         return sending
+
+    def answered(self, sending: Sending) -> None:
+        """Wait until every event of some senders is acknowledged. Raises NotStruck."""
+        if not sending.finish(_ANSWERS_SECONDS * self.stretch):
+            raise NotStruck(f"the events of {sending.name} were not all answered")
 
     def database_url(self, role: str = "") -> str:
         """The database as a role reaches it; directly without one."""
@@ -215,7 +225,11 @@ def _start(stage: Stage, stack: ExitStack) -> None:
     stack.callback(stage.pipeline.end)
     environ = {role: stage.shims[role].environ for role in ROLES if role in stage.shims}
     began = time.monotonic()
-    stage.pipeline.start(Wanted(environ=environ, sabotage=stage.plan.sabotage))
+    try:
+        stage.pipeline.start(Wanted(environ=environ, sabotage=stage.plan.sabotage))
+    except Exception as error:
+        error.add_note(stage.pipeline.last_words())
+        raise
     stage.stretch = max(1.0, (time.monotonic() - began) / _START_SECONDS)
 
 

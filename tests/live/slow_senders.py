@@ -14,17 +14,11 @@ _PIPELINED = 2  # each is an event: many would be a load of their own
 _TRICKLE_SECONDS = 0.5
 _LOOK_SECONDS = 0.01
 _GOLDEN = 0.618  # its multiples, without their whole parts, are spread evenly
-HEAD = b"POST /in/open HTTP/1.1\r\nhost: hooks.test\r\n"
-KINDS = {
-    "idle": b"",
-    "head": HEAD + b"x-slow: ",
-    "body": HEAD + b"content-length: 100000\r\n\r\n",
-    "read": (HEAD + b"content-length: 1\r\n\r\nx") * _PIPELINED,
-}
+KINDS = ("idle", "head", "body", "read")
 
 
 class SlowSenders:
-    """``number`` connections of each kind; heads and bodies get a byte twice a second.
+    """``number`` of each kind ``to`` a source; heads and bodies get a byte twice a second.
 
     Each in a moment of its own, as senders that know nothing of each other: 500 bytes at once are
     a stall of the receiver's loop, not slowness.
@@ -35,9 +29,22 @@ class SlowSenders:
     """
 
     def __init__(
-        self, port: int, number: int, *, again: bool = False, over_seconds: float = 0.0
+        self,
+        port: int,
+        number: int,
+        *,
+        to: str = "/in/open",
+        again: bool = False,
+        over_seconds: float = 0.0,
     ) -> None:
         self._port = port
+        head = f"POST {to} HTTP/1.1\r\nhost: hooks.test\r\n".encode()
+        self._openings = {
+            "idle": b"",
+            "head": head + b"x-slow: ",
+            "body": head + b"content-length: 100000\r\n\r\n",
+            "read": (head + b"content-length: 1\r\n\r\nx") * _PIPELINED,
+        }
         self._again = again
         self.ended: Counter[str] = Counter()
         self._selector = selectors.DefaultSelector()
@@ -69,7 +76,7 @@ class SlowSenders:
 
     def _begin(self, kind: str) -> None:
         wire = socket.create_connection(("127.0.0.1", self._port), timeout=60)
-        wire.sendall(KINDS[kind])
+        wire.sendall(self._openings[kind])
         wire.setblocking(False)
         self._open[wire] = kind
         if kind != "read":

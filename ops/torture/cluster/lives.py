@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,16 @@ from ops.torture.waiting import NeverCame, wait_until
 _RESTART_SECONDS = 0.2
 _LOOK_SECONDS = 0.05
 _GRACE_SECONDS = 6.0
+
+
+def send(number: int, pids: Iterable[int]) -> bool:
+    """Send a signal to some processes; return whether any of them was there to get it."""
+    reached = False
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+            reached = True
+    return reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +67,15 @@ class Life:
         found = family([self.pid])
         return [pid for pid in found if not words or any(w in command_line(pid) for w in words)]
 
-    def signal(self, number: int, *words: str, whole: bool = False) -> None:
-        """Send a signal to the process, to its whole family, or to its members by command."""
-        for pid in self.family(*words) if whole or words else [self.pid]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-        if number == signal.SIGKILL:
+    def signal(self, number: int, *words: str, whole: bool = False) -> bool:
+        """Send a signal to the process, to its whole family, or to its members by command.
+
+        Return whether there was anybody to get it.
+        """
+        reached = send(number, self.family(*words) if whole or words else [self.pid])
+        if reached and number == signal.SIGKILL:
             self.note_struck()
+        return reached
 
     def note_struck(self) -> None:
         """Write down that it is killed now, by us."""

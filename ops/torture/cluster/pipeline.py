@@ -99,8 +99,11 @@ class Pipeline:
             return False
 
     def metrics(self) -> str:
-        """What Prometheus would read now. Raises OSError."""
-        return get(self.metrics_port, "/metrics", 10.0)[1].decode()
+        """What Prometheus would read now. Raises OSError where it would read nothing."""
+        status, body = get(self.metrics_port, "/metrics", 10.0)
+        if status != http.client.OK:
+            raise OSError(f"/metrics answered {status}")
+        return body.decode()
 
     def workers(self) -> list[Life]:
         """The lives of the workers."""
@@ -144,6 +147,7 @@ class Pipeline:
             "HOOKKEEPER_METRICS_PORT": str(self.metrics_port),
             "HOOKKEEPER_THREADS": "4",
             "HOOKKEEPER_DISK_LOW_WATER": "1MB",
+            "HOOKKEEPER_BODY_TIMEOUT": "10s",  # so that slow clients (faults.toml) live to see it
             # A shared machine that stalls for a second is not what is tested here.
             "HOOKKEEPER_COMMIT_TIMEOUT": "2s",
             **wanted.environ.get("*", {}),

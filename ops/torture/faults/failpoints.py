@@ -5,16 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ingest.failpoints import VARIABLE
-from ops.torture.stage import Stage
+from ops.torture.stage import NotStruck, Stage
 from ops.torture.waiting import NeverCame, wait_until
 
 KIND = "failpoint"
 _PATIENCE_SECONDS = 30.0  # a lease has to run out
 _PROVOKE_SECONDS = 0.5
-
-
-class NotStruck(Exception):
-    """The moment never came, so nothing was tested."""
 
 
 @contextmanager

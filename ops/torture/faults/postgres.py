@@ -1,17 +1,20 @@
 """PostgreSQL restarts, loses its backends, stops, fills up, is cut off, and fails over."""
 
 import contextlib
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
 
+from ops.torture.cluster.lives import send
 from ops.torture.cluster.proxy import Mode
 from ops.torture.cluster.servers import backends, freeze
-from ops.torture.stage import Stage
+from ops.torture.stage import NotStruck, Stage
+from ops.torture.waiting import NeverCame, wait_until
 from tests.services.postgres import OWNER, PostgresServer
+
+_NOTICE_SECONDS = 1.0
 
 
 def _server(stage: Stage) -> PostgresServer:
@@ -37,25 +40,39 @@ def kill(stage: Stage) -> Iterator[None]:
 @contextmanager
 def terminate(stage: Stage, *, times: int) -> Iterator[None]:
     """Break every connection of ours, again and again."""
-    for _ in range(times):
+    for number in range(times):
+        if number:  # what comes after the last is the time in which it heals
+            stage.rest(stage.random.uniform(0.05, 0.8))
         _server(stage).execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'torture'"
         )
-        stage.rest(stage.random.uniform(0.05, 0.8))
     yield
 
 
 @contextmanager
 def kill_backend(stage: Stage) -> Iterator[None]:
-    """SIGKILL one backend: the server takes that for a crash and restarts them all."""
+    """SIGKILL one backend: the server takes that for a crash and restarts them all.
+
+    Raises NotStruck.
+    """
     rows = _server(stage).execute(
         "SELECT pid FROM pg_stat_activity WHERE datname = 'torture' AND application_name ="
         " 'hookkeeper' ORDER BY random() LIMIT 1"
     )
-    for (pid,) in rows:
-        os.kill(pid, signal.SIGKILL)
-    yield
+    if not send(signal.SIGKILL, (pid for (pid,) in rows)):
+        raise NotStruck("no backend was there")
+    with contextlib.suppress(NeverCame):  # it may be back before it is seen to be away
+        wait_until(lambda: not _answers(stage), _NOTICE_SECONDS, "a restart", 0.005)
     _server(stage).wait_ready()
+    yield
+
+
+def _answers(stage: Stage) -> bool:
+    try:
+        _server(stage).execute("SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 @contextmanager

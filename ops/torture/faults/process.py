@@ -1,17 +1,19 @@
 """Processes that are killed, stopped, told to end, or run out of files, at no particular moment."""
 
 import contextlib
-import os
 import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ops.torture.cluster.lives import Life
-from ops.torture.stage import Stage
+from ops.torture.cluster.lives import Life, send
+from ops.torture.stage import NotStruck, Stage
+from ops.torture.waiting import NeverCame, wait_until
 
 _BETWEEN_SECONDS = (0.05, 1.5)
+_MEMBER_SECONDS = 10.0
+_END_SECONDS = 60.0  # a worker gives what it holds 15 s, and is then ended
 _FILES_BESIDES = 2  # more than are open: the next few openings still work
 
 
@@ -21,25 +23,32 @@ def _life(stage: Stage, role: str) -> Life:
     return stage.pipeline.lives[role]
 
 
+def _members(life: Life, member: str) -> list[int]:
+    """The processes of a role that are meant, once there are any. Raises NotStruck.
+
+    ``member``: a word of their command, "child" for all but the first, "" for all of them.
+    """
+
+    def found() -> list[int]:
+        return life.family()[1:] if member == "child" else life.family(*filter(None, [member]))
+
+    try:
+        return wait_until(found, _MEMBER_SECONDS, f"a process of {life.name} {member}")
+    except NeverCame as error:
+        raise NotStruck(str(error)) from error
+
+
 @contextmanager
 def kill(stage: Stage, *, role: str, member: str = "", times: int = 1) -> Iterator[None]:
-    """SIGKILL a role's process, or the members of its family whose command has a word."""
+    """SIGKILL a role's process, or the members of its family that are meant. Raises NotStruck."""
     for _ in range(times):
         life = _life(stage, role)
-        words = (member,) if member else ()
-        if member == "child":
-            _kill_children(life)
-        else:
-            life.signal(signal.SIGKILL, *words)
+        found = _members(life, member)
+        if not send(signal.SIGKILL, found if member else found[:1]):
+            raise NotStruck(f"{life.name} {member} ended by itself")
+        life.note_struck()
         stage.rest(stage.random.uniform(*_BETWEEN_SECONDS))
     yield
-
-
-def _kill_children(life: Life) -> None:
-    life.note_struck()
-    for pid in life.family()[1:]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager
@@ -52,37 +61,41 @@ def kill_everything(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def stop(stage: Stage, *, role: str, member: str = "") -> Iterator[None]:
-    """SIGSTOP a whole family for a while: it lives, holds what it holds, and does nothing."""
-    life = _life(stage, role)
-    words = (member,) if member else ()
-    stopped = life.family(*words)
-    for pid in stopped:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGSTOP)
+    """SIGSTOP a whole family for a while: it lives, holds what it holds, and does nothing.
+
+    Raises NotStruck.
+    """
+    stopped = _members(_life(stage, role), member)
+    if not send(signal.SIGSTOP, stopped):
+        raise NotStruck(f"{role} {member} ended by itself")
     yield
-    for pid in stopped:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+    send(signal.SIGCONT, stopped)
 
 
 @contextmanager
 def terminate(stage: Stage, *, role: str) -> Iterator[None]:
-    """SIGTERM, as a deployment does; it is started again when it has ended."""
-    _life(stage, role).signal(signal.SIGTERM)
+    """SIGTERM, as a deployment does; over when it has ended and was started again."""
+    life = _life(stage, role)
+    before = life.restarts
+    life.signal(signal.SIGTERM)
     yield
+    limit = _END_SECONDS * stage.stretch
+    wait_until(lambda: life.restarts > before, limit, f"an end of {life.name} in order")
 
 
 @contextmanager
 def few_files(stage: Stage, *, role: str, member: str = "") -> Iterator[None]:
-    """Take away the right to open files, but for the next two."""
+    """Take away the right to open files, but for the next two. Raises NotStruck."""
     life = _life(stage, role)
     limited = []
-    for pid in life.family(*((member,) if member else ())):
+    for pid in _members(life, member):
         with contextlib.suppress(OSError):
             before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
             opened = len(list(Path(f"/proc/{pid}/fd").iterdir()))
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (opened + _FILES_BESIDES, before[1]))
             limited.append((pid, before))
+    if not limited:
+        raise NotStruck(f"{life.name} {member} ended by itself")
     yield
     for pid, before in limited:
         with contextlib.suppress(OSError):  # it did not survive, which is allowed

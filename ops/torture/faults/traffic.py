@@ -1,12 +1,13 @@
 """Senders that overdo it: a herd, a storm, large bodies, hundreds that say nothing, late ones."""
 
-import contextlib
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ops.torture.stage import Stage
-from ops.torture.waiting import NeverCame
+from ops.torture.stage import NotStruck, Stage
+from ops.torture.waiting import NeverCame, wait_until
+from tests.live.slow_senders import KINDS, SlowSenders
+
+_DEADLINE_SECONDS = 15.0  # more than a head or a body may take
 
 
 @contextmanager
@@ -30,37 +31,38 @@ def storm(stage: Stage, *, copies: int, connections: int) -> Iterator[None]:
 
 @contextmanager
 def large(stage: Stage, *, size: int, count: int) -> Iterator[None]:
-    """Some events with large bodies."""
+    """Some events with large bodies. Raises NotStruck."""
     sending = stage.send("large", rate=20.0, connections=4, count=count, size=size, again=0.0)
     yield
-    sending.stop()
+    stage.answered(sending)
 
 
 @contextmanager
-def late(stage: Stage, *, hours: float) -> Iterator[None]:
-    """Some events that were signed so long ago; from many connections, so in no order."""
+def late(stage: Stage, *, hours: float, count: int) -> Iterator[None]:
+    """Some events that were signed so long ago; from many connections, so in no order.
+
+    Raises NotStruck.
+    """
     sending = stage.send(
-        "late", rate=20.0, connections=8, count=100, late_seconds=hours * 3_600, forged=0.0
+        "late", rate=20.0, connections=8, count=count, late_seconds=hours * 3_600, forged=0.0
     )
     yield
-    sending.stop()
+    stage.answered(sending)
 
 
 @contextmanager
 def slow_clients(stage: Stage, *, connections: int) -> Iterator[None]:
-    """Open connections that begin a request, send a byte now and then, and never end it."""
-    with contextlib.ExitStack() as opened:
-        clients = []
-        for _ in range(connections):
-            client = opened.enter_context(contextlib.closing(socket.socket()))
-            client.settimeout(5)
-            with contextlib.suppress(OSError):
-                client.connect(("127.0.0.1", stage.pipeline.port))
-                client.sendall(b"POST /in/github HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n")
-                clients.append(client)
-        for _ in range(4):
-            stage.rest(0.5)
-            for client in clients:
-                with contextlib.suppress(OSError):
-                    client.sendall(b"X")
+    """Open connections that are silent, slow in a head or in a body, or deaf to their answers.
+
+    Raises NotStruck where those who do not send are not let go for that.
+    """
+    with SlowSenders(stage.pipeline.port, connections // len(KINDS), to="/in/github") as slow:
         yield
+        try:
+            wait_until(
+                lambda: all(slow.ended[kind] for kind in KINDS if kind != "read"),
+                _DEADLINE_SECONDS * stage.stretch,
+                "slow connections to be let go",
+            )
+        except NeverCame as error:
+            raise NotStruck(str(error)) from error

@@ -14,6 +14,7 @@ FAULTS = {
 }
 CLEAN = Result(
     seed=1,
+    fingerprint="f1",
     at="2026-11-30T20:00:00+00:00",
     commit="abc1234",
     database="sqlite",
@@ -31,7 +32,7 @@ CLEAN = Result(
     restarts=[9.0, 11.0],
     load=4.0,
     stretch=1.0,
-    resume=0.5,
+    resumes={"redis_killed": 0.5, "disk_full": 1.5},
     quiescent=3.0,
     violations=[],
 )
@@ -48,7 +49,7 @@ def test_each_fault_that_was_struck_has_a_row_and_the_sums_count_a_trial_once() 
     assert "| events acknowledged | 1,500 |" in text
     assert "| redis_killed (F2) | what redis_killed is | sqlite | 2 | 2 | 1,500 | 0 | 0 |" in text
     assert "| disk_full (F2) | what disk_full is | sqlite | 1 | 1 | 1,000 | 0 | 0 |" in text
-    assert "never_struck" not in text
+    assert "| never_struck (F2)" not in text
     assert "No trial was violated." in text
 
 
@@ -84,3 +85,43 @@ def test_results_are_read_as_they_were_appended(tmp_path: Path) -> None:
         results.append(path, one)
 
     assert list(results.read(path)) == [CLEAN, replace(CLEAN, seed=2)]
+
+
+def test_restarts_are_judged_by_each_trials_own_stretch() -> None:
+    slow = replace(CLEAN, restarts=[20.0] * 200)
+
+    assert "20.0 s, 20.0 s, 20.0 s: BROKEN |" in made(slow, replace(CLEAN, seed=2, stretch=9.0))
+    assert "10.0 s, 10.0 s, 10.0 s: kept |" in made(replace(slow, stretch=2.0))
+    assert "31.0 s: BROKEN |" in made(replace(CLEAN, restarts=[*[1.0] * 200, 31.0]))
+
+
+def test_the_report_says_how_soon_accepts_resumed_after_each_fault() -> None:
+    never = replace(CLEAN, seed=2, resumes={"redis_killed": None, "disk_full": 0.25})
+    lines = made(CLEAN, never).splitlines()
+
+    assert "| resumed after p50, p99, longest | 1.5 s, inf s, inf s |" in lines
+    assert [line.split("|")[-2].strip() for line in lines if "(F2)" in line] == ["inf s", "1.5 s"]
+
+
+def test_the_report_says_what_was_struck_least() -> None:
+    every = [
+        replace(CLEAN, database=name, struck=list(FAULTS)) for name in ("sqlite", "postgresql")
+    ]
+    again = replace(CLEAN, struck=["redis_killed", "never_struck"])
+
+    text = made(*every, again)
+    assert (
+        "| 1: redis_killed (postgresql), disk_full (sqlite), disk_full (postgresql) and 1 more |"
+        in text
+    )
+    text = made(CLEAN)
+    assert (
+        "| 0: redis_killed (postgresql), disk_full (postgresql), never_struck (sqlite) and 1 "
+        in text
+    )
+
+
+def test_the_report_says_which_trials_were_the_same() -> None:
+    text = made(CLEAN, replace(CLEAN, seed=2), replace(CLEAN, seed=2, fingerprint="f2"))
+
+    assert "| fingerprints of the trials | f1 (2), f2 (1) |" in text

@@ -4,54 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from ops.torture.verdict import (
-    Answer,
-    Delivery,
-    Effect,
-    Evidence,
-    Expected,
-    Send,
-    Stored,
-    Verdict,
-    judge,
-)
+from ops.torture.verdict import Verdict, judge
+from ops.torture.written import Effect, Evidence, Expected, Send, Struck
+from tests.torture.examples import answer, broken, delivery, good
 
-POISON = Expected(poison=frozenset({"b"}))
-
-
-def answer(key: str, **changes: object) -> Answer:
-    one = Answer(key=key, status=202, digest=f"d{key}", at=10.0, took=0.01, event_id=f"e{key}")
-    return replace(one, **changes)  # type: ignore[arg-type]  # each test names real fields
-
-
-def delivery(key: str, destination: str, **changes: object) -> Delivery:
-    one = Delivery(f"e{key}", destination, "succeeded", failures=0, crashes=0)
-    return replace(one, **changes)  # type: ignore[arg-type]  # likewise
-
-
-def good(*keys: str) -> Evidence:
-    """What is written down when all goes well."""
-    return Evidence(
-        answers=[answer(key) for key in keys],
-        stored=[Stored(f"e{key}", key, f"d{key}", "dispatched") for key in keys],
-        deliveries=[delivery(key, to) for key in keys for to in ("sink", "keep")],
-        sends=[Send(key, f"e{key}", f"d{key}") for key in keys],
-        effects=[Effect(key, f"e{key}") for key in keys],
-        ledger={"delivery_missing": 0},
-        depths={"deliver waiting": (0, 0)},
-        quiescent_seconds=3.0,
-        healed_at=5.0,
-        restarts=[2.0, 9.0],
-    )
-
-
-def broken(evidence: Evidence, expected: Expected | None = None) -> set[str]:
-    verdict = judge(evidence, expected or Expected())
-    return {f"{each.invariant} {each.what}" for each in verdict.violations}
+POISON = Expected(poison={"b": "exit"})
 
 
 def test_a_trial_in_which_all_went_well_is_clean() -> None:
-    verdict = judge(good("a", "b"), Expected(resume_seconds=6.0, refusals=False))
+    verdict = judge(good("a", "b"), Expected(refusals=False))
 
     assert verdict.clean
     assert str(verdict) == (
@@ -149,21 +110,27 @@ def test_what_we_killed_ten_times_with_its_worker_may_pass_for_poison(
 ) -> None:
     lost = {"state": "quarantined", "crashes": 10, "failures": 10, "struck": struck}
     deliveries = [delivery("a", "sink", **lost), delivery("a", "keep", **lost)]
-    evidence = replace(good("a"), deliveries=deliveries, sends=[], effects=[])
+    evidence = good("a", "b")
+    deliveries += [delivery("b", "sink"), delivery("b", "keep")]
+    evidence = replace(
+        evidence, deliveries=deliveries, sends=evidence.sends[1:], effects=evidence.effects[1:]
+    )
 
     assert len(broken(evidence)) == complaints
 
 
-def with_poison(state: str) -> Evidence:
+def with_poison(state: str, **changes: object) -> Evidence:
     evidence = good("a", "b")
     deliveries = [one for one in evidence.deliveries if one.event_id == "ea"]
-    deliveries += [delivery("b", "sink"), delivery("b", "keep", state=state)]
+    deliveries += [delivery("b", "sink"), delivery("b", "keep", state=state, **changes)]
     return replace(evidence, deliveries=deliveries, effects=evidence.effects[:1])
 
 
-@pytest.mark.parametrize("state", ["dead", "quarantined"])
-def test_poison_has_to_be_given_up(state: str) -> None:
-    assert broken(with_poison(state), POISON) == set()
+GIVEN_UP = with_poison("quarantined", failures=3, crashes=3, own_crashes=2)
+
+
+def test_poison_has_to_be_given_up() -> None:
+    assert broken(GIVEN_UP, POISON) == set()
 
 
 def test_i2_poison_that_counts_as_delivered_is_found() -> None:
@@ -178,7 +145,7 @@ def test_i2_what_the_ledger_counts_is_a_violation() -> None:
 
 def test_i3_a_second_committed_effect_is_found() -> None:
     evidence = good("a")
-    evidence = replace(evidence, effects=[*evidence.effects, Effect("a", "e-other")])
+    evidence = replace(evidence, effects=[*evidence.effects, Effect("a", "e-other", at=12.0)])
     verdict = judge(evidence, Expected())
 
     assert verdict.duplicated == 1
@@ -186,11 +153,14 @@ def test_i3_a_second_committed_effect_is_found() -> None:
 
 
 def test_i3_an_event_without_its_effect_is_found() -> None:
-    assert broken(replace(good("a"), effects=[])) == {"I3 no committed effect"}
+    evidence = replace(good("a", "b"), effects=good("b").effects)
+
+    assert broken(evidence) == {"I3 no committed effect"}
 
 
 def test_i3_an_effect_of_poison_is_found() -> None:
-    evidence = replace(with_poison("dead"), effects=[Effect("a", "ea"), Effect("b", "eb")])
+    effects = [Effect("a", "ea", at=11.0), Effect("b", "eb", at=11.0)]
+    evidence = replace(GIVEN_UP, effects=effects)
 
     assert broken(evidence, POISON) == {"I3 an effect of poison"}
 
@@ -266,18 +236,11 @@ def test_i8_killed_work_that_restarts_late_is_found() -> None:
 
 
 def test_on_a_machine_that_others_share_everything_may_take_longer() -> None:
-    evidence = replace(good("a"), restarts=[31.0], quiescent_seconds=61.0, healed_at=7.0)
-    expected = Expected(resume_seconds=2.0)
+    strikes = [Struck("fault", 4.0, 7.0, resume_seconds=2.0)]
+    evidence = replace(good("a"), restarts=[31.0], quiescent_seconds=61.0, strikes=strikes)
 
-    assert len(broken(evidence, expected)) == 3
-    assert broken(evidence, replace(expected, stretch=2.0)) == set()
-
-
-def test_i8_accepts_that_resume_late_are_found() -> None:
-    expected = Expected(resume_seconds=2.0)
-
-    assert broken(good("a"), expected) == {"I8 accepts resumed late"}
-    assert broken(replace(good("a"), healed_at=9.0), expected) == set()
+    assert len(broken(evidence)) == 3
+    assert broken(evidence, Expected(stretch=2.0)) == set()
 
 
 def test_i8_work_that_resumes_late_is_found() -> None:
