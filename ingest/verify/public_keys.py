@@ -45,7 +45,7 @@ _MOST_RSA_BITS: Final = 16_384
 _MOST_KEYS: Final = 100  # of one set; Google's has three, Fireblocks' a dozen
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _READING_ERRORS: Final = (
-    *(ValueError, TypeError, UnsupportedAlgorithm),
+    *(ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion),
     CryptographyDeprecationWarning,  # a serial number below one, where warnings are errors
 )
 

@@ -74,7 +74,7 @@ INNOCENT = {
     ("token_claims.py", "name not in claims"),
     ("url_and_form.py", "parts.netloc.removesuffix(f':{port}')"),
     # A secret of the configuration, taken apart before any request is looked at.
-    ("usable.py", "value.split(mark)"),
+    ("usable.py", "value.split(separator.encode())"),
     # Two parts of one request, which its sender knows both: whether they contradict each other.
     (
         "builders/claiming.py",

@@ -6,7 +6,7 @@ import pytest
 
 from ingest.verify import Request
 from ingest.verify.extract import Extractor
-from ingest.verify.places import Reading
+from ingest.verify.places import _UNREAD, Reading
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -130,8 +130,9 @@ def test_the_body_is_parsed_once_and_only_when_asked() -> None:
     """A 10 MB body costs one parse, and none where a header says it all."""
     reading = Reading(Request("POST", "/", (("A", "a"),), b'{"b":"1","c":"2"}'))
     assert Extractor.parse("header:A").extract(reading)
-    assert "_json" not in vars(reading)
+    assert reading._parsed is _UNREAD
     assert Extractor.parse("body:b").extract(reading)
-    parsed = vars(reading)["_json"]
+    parsed = reading._parsed
+    assert parsed == {"b": "1", "c": "2"}
     assert Extractor.parse("{body:absent|body:c}").extract(reading)
-    assert vars(reading)["_json"] is parsed
+    assert reading._parsed is parsed

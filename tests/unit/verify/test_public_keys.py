@@ -136,6 +136,16 @@ def certificate(key: Any, first: dt.datetime, last: dt.datetime) -> bytes:
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
+def test_a_certificate_of_a_version_that_there_is_not_gives_none() -> None:
+    """cryptography raises an error of a class of its own; a document may be anything."""
+    first, last = dt.datetime(2026, 1, 1, tzinfo=dt.UTC), dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
+    der = x509.load_pem_x509_certificate(certificate(RSA, first, last)).public_bytes(Encoding.DER)
+    version = der.index(b"\xa0\x03\x02\x01\x02") + 4
+    text = base64.encodebytes(der[:version] + b"\x03" + der[version + 1 :])
+    pem = b"-----BEGIN CERTIFICATE-----\n" + text + b"-----END CERTIFICATE-----\n"
+    assert read_public_keys("pem", pem) == ()
+
+
 def test_a_certificate_gives_its_key_for_as_long_as_it_is_valid() -> None:
     first, last = (dt.datetime(year, 1, 1, tzinfo=dt.UTC) for year in (2025, 2026))
     chain = certificate(RSA, first, last) + certificate(ELLIPTIC, first, last)
