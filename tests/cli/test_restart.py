@@ -135,18 +135,18 @@ def test_a_restart_under_load_fails_no_request_and_replaces_every_process(tmp_pa
         )
 
 
-@pytest.mark.parametrize("name", ["web", "console"])
-def test_what_a_restart_brought_is_restarted_when_it_is_killed(up: Up, name: str) -> None:
+def test_what_a_restart_brought_is_restarted_when_it_is_killed(up: Up) -> None:
     """Its first life told who started it that it was ready; nobody listens to the next ones."""
+    servers = {"web": "HOOKKEEPER_PORT", "console": "HOOKKEEPER_CONSOLE_PORT"}
     assert up.run("restart").code == 0
-    os.kill(up.pids(name)[-1], signal.SIGKILL)
-    wait_until(lambda: len(up.pids(name)) == 3, describe=f"a third life of {name}")
-
-    port = up.port if name == "web" else up.whereabouts["console_port"]
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        assert connection.recv(15).startswith(b"HTTP/1.1 ")
-    assert len(up.pids(name)) == 3
+    for name in servers:
+        os.kill(up.pids(name)[-1], signal.SIGKILL)
+    wait_until(lambda: all(len(up.pids(name)) == 3 for name in servers), describe="third lives")
+    for setting in servers.values():
+        with socket.create_connection(("127.0.0.1", int(up.settings[setting])), 30) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert connection.recv(9) == b"HTTP/1.1 "
+    assert [len(up.pids(name)) for name in servers] == [3, 3]
 
 
 def started(up: Up) -> bool:
