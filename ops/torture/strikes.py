@@ -21,6 +21,7 @@ from ops.torture.stage import Stage
 KINDS: Mapping[str, Callable[..., AbstractContextManager[None]]] = {
     "clock.drift": clock.drift,
     "clock.jump": clock.jump,
+    "clock.jump_while_work_fails": clock.jump_while_work_fails,
     "configuration.breaking": configuration.breaking,
     "configuration.reload": configuration.reload,
     "disk.failing_fsync": disk.failing_fsync,

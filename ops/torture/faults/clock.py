@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ops.torture.faults.sinks import answer
 from ops.torture.stage import Stage
 
 
@@ -15,6 +16,15 @@ def jump(stage: Stage, *, roles: list[str], seconds_off: float) -> Iterator[None
     yield
     for role in roles:
         stage.shims[role].clock(0.0)
+
+
+@contextmanager
+def jump_while_work_fails(
+    stage: Stage, *, roles: list[str], seconds_off: float, order: str
+) -> Iterator[None]:
+    """As ``jump``, while the destination answers so: when to try again is said by a clock."""
+    with answer(stage, order=order), jump(stage, roles=roles, seconds_off=seconds_off):
+        yield
 
 
 @contextmanager
