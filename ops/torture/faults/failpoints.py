@@ -9,7 +9,7 @@ from ops.torture.stage import NotStruck, Stage
 from ops.torture.waiting import NeverCame, wait_until
 
 KIND = "failpoint"
-_PATIENCE_SECONDS = 30.0  # a lease has to run out
+_PATIENCE_SECONDS = 60.0  # a lease has to run out, senders that were cut off have to come back
 _PROVOKE_SECONDS = 0.5
 
 
